@@ -1,0 +1,131 @@
+/**
+ * A TCP connection as this toolkit hands it out: a `Deno.TcpConn` that counts its
+ * bytes, knows when it was last used, and never lets a reset pass for EOF.
+ *
+ * @module
+ */
+
+import { type TcpAddr, tcpAddr } from "../addr.ts";
+import type { Duplex } from "./conn.ts";
+
+/**
+ * An open TCP connection.
+ *
+ * Deno reports a peer's RST once; the next `read` resolves with `null`, as if the
+ * peer had said FIN. Here a reset is remembered: once the bytes that came before it
+ * are read, every read rejects with that same error, and so does every write.
+ *
+ * `readable` and `writable` are missing on purpose, since Deno's close the whole
+ * connection at the first EOF (denoland/deno#27510): {@linkcode toReadable} and
+ * {@linkcode toWritable} do not.
+ */
+export class TcpStream implements Duplex {
+  /** Our end. */
+  readonly localAddr: TcpAddr;
+  /** The peer's end. */
+  readonly remoteAddr: TcpAddr;
+  /** Bytes read so far. */
+  bytesRead = 0;
+  /** Bytes written so far: taken by the kernel, which is not yet received by the peer. */
+  bytesWritten = 0;
+  /** Whether the peer's FIN was read. */
+  peerFinished = false;
+  /** Whether {@linkcode closeWrite} was called: our FIN is sent or on its way. */
+  writeClosed = false;
+  /** Whether this end was disposed. */
+  closed = false;
+  /** What broke the connection in both directions, such as a reset; our own closing is none. */
+  failure: Error | undefined;
+  readonly #conn: Deno.TcpConn;
+
+  /** Takes over `conn`: from now on, dispose this instead. */
+  constructor(conn: Deno.TcpConn) {
+    this.#conn = conn;
+    const { localAddr, remoteAddr } = conn;
+    this.localAddr = tcpAddr(localAddr.hostname, localAddr.port);
+    this.remoteAddr = tcpAddr(remoteAddr.hostname, remoteAddr.port);
+  }
+
+  /**
+   * Reads what is there, at most `p.length` bytes, or `null` after the peer's FIN.
+   * Bytes that came before a reset are read first, then it rejects with the reset.
+   */
+  async read(p: Uint8Array): Promise<number | null> {
+    try {
+      const n = await this.#conn.read(p);
+      if (n !== null) {
+        this.bytesRead += n;
+        return n;
+      }
+    } catch (error) {
+      throw this.#remember(error);
+    }
+    if (this.failure) throw this.failure;
+    this.peerFinished = true;
+    return null;
+  }
+
+  /** Writes from the front of `p`; resolves with the number of bytes taken. */
+  async write(p: Uint8Array): Promise<number> {
+    if (this.failure) throw this.failure;
+    try {
+      const n = await this.#conn.write(p);
+      this.bytesWritten += n;
+      return n;
+    } catch (error) {
+      throw this.#remember(error);
+    }
+  }
+
+  /** Sends FIN after all that was written. Reading goes on. Again is harmless. */
+  closeWrite(): Promise<void> {
+    this.writeClosed = true;
+    return this.#conn.closeWrite();
+  }
+
+  /** Whether small writes go out at once (TCP_NODELAY) or wait for an ACK (Nagle, RFC 896). */
+  setNoDelay(noDelay = true): void {
+    this.#conn.setNoDelay(noDelay);
+  }
+
+  /** Whether the kernel probes an idle peer; on Linux first after two hours (tcp(7)). */
+  setKeepAlive(keepAlive = true): void {
+    this.#conn.setKeepAlive(keepAlive);
+  }
+
+  /** Lets an operation pending here keep the process alive, as it does at first. */
+  ref(): void {
+    this.#conn.ref();
+  }
+
+  /** Lets the process end although an operation is pending here. */
+  unref(): void {
+    this.#conn.unref();
+  }
+
+  /** Closes both directions. A pending read or write rejects; again is harmless. */
+  [Symbol.dispose](): void {
+    this.closed = true;
+    this.#conn[Symbol.dispose]();
+  }
+
+  /** The same as disposing. */
+  close(): void {
+    this[Symbol.dispose]();
+  }
+
+  #remember(error: unknown): Error {
+    const broken = error instanceof Error ? error : new Error(String(error));
+    if (!this.closed && breaksBothWays(broken)) this.failure ??= broken;
+    return this.failure ?? broken;
+  }
+}
+
+/**
+ * BrokenPipe says that the peer takes no more, or that we said FIN ourselves: what
+ * it sent before can still be read. A TypeError is about the arguments. All else
+ * ends the connection.
+ */
+function breaksBothWays(error: Error): boolean {
+  return !(error instanceof Deno.errors.BrokenPipe || error instanceof TypeError);
+}
