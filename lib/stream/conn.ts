@@ -56,6 +56,21 @@ export interface Duplex extends Reader, Writer, Disposable {
   [Symbol.dispose](): void;
 }
 
+/** A {@linkcode Duplex} that can also break off, as RST does to a TCP connection. */
+export interface Resettable extends Duplex {
+  /**
+   * Closes at once: what was not sent yet is dropped, and the peer's reads reject with
+   * `ConnectionReset` where FIN would have told it that it has everything. Of a closed
+   * connection nothing is left to reset, so it does nothing there.
+   */
+  reset(): void;
+}
+
+/** Whether `conn` can be {@linkcode Resettable.reset | reset}; a `Deno.TcpConn` cannot. */
+export function isResettable(conn: Duplex): conn is Resettable {
+  return "reset" in conn && typeof conn.reset === "function";
+}
+
 /** Smallest and largest buffer of {@linkcode chunks}: see docs/performance.md. */
 const SMALLEST_BUFFER = 1024;
 const LARGEST_BUFFER = 256 * 1024;

@@ -1,2 +1,3 @@
 export * from "./conn.ts";
+export * from "./memory.ts";
 export * from "./tcp.ts";
