@@ -1,0 +1,213 @@
+/**
+ * Bytes that wait to be used: they come in chunks and leave in pieces of other sizes,
+ * in time linear in their number.
+ *
+ * @example Two chunks in, three pieces out
+ * ```ts
+ * import { ByteQueue } from "@tcplab/tcplab/bytes";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const queue = new ByteQueue();
+ * queue.append(Uint8Array.of(0, 3, 7));
+ * queue.append(Uint8Array.of(8, 9));
+ *
+ * assertEquals(queue.peekUint(0, 2), 3);
+ * queue.skip(2);
+ * assertEquals(queue.take(3), Uint8Array.of(7, 8, 9));
+ * assertEquals(queue.length, 0);
+ * ```
+ *
+ * @module
+ */
+
+const NOTHING = new Uint8Array(0);
+
+/**
+ * Shorter chunks are copied together while they wait. A view takes about a hundred
+ * bytes of memory itself: a peer who sends a megabyte byte by byte would otherwise
+ * make us hold a hundred.
+ */
+const SMALL = 512;
+
+/** Smallest and largest buffer in which small chunks are collected: a guess. */
+const SMALLEST_BLOCK = 1024;
+const LARGEST_BLOCK = 64 * 1024;
+
+/**
+ * First in, first out, for bytes.
+ *
+ * Chunks are kept as they are: whoever appended one must not write to it again. What
+ * lies in one chunk is taken as a view of it, without a copy; what lies across chunks
+ * is copied once. Only chunks under 512 bytes that come while others wait are copied
+ * beforehand.
+ */
+export class ByteQueue {
+  /** The first bytes: `#head` from `#at` on. */
+  #head: Uint8Array = NOTHING;
+  #at = 0;
+  /** The bytes after those of `#head`: `#rest` from `#first` on. */
+  #rest: Uint8Array[] = [];
+  #first = 0;
+  #length = 0;
+  /** Collects small chunks; its first `#filled` bytes are in use. */
+  #block: Uint8Array = NOTHING;
+  #filled = 0;
+
+  /** How many bytes there are. */
+  get length(): number {
+    return this.#length;
+  }
+
+  /** Adds `chunk` at the end. */
+  append(chunk: Uint8Array): void {
+    if (chunk.length === 0) return;
+    if (this.#length === 0) {
+      this.#head = chunk;
+      this.#at = 0;
+    } else if (chunk.length < SMALL) {
+      this.#collect(chunk);
+    } else {
+      this.#rest.push(chunk);
+    }
+    this.#length += chunk.length;
+  }
+
+  /** Takes the first `n` bytes. */
+  take(n: number): Uint8Array {
+    const start = this.#at;
+    if (n < this.#head.length - start) {
+      this.#at = start + n;
+      this.#length -= n;
+      // Half the price of subarray(), which first asks what class to make.
+      return new Uint8Array(this.#head.buffer, this.#head.byteOffset + start, n);
+    }
+    return this.#takeMore(n);
+  }
+
+  /** Drops the first `n` bytes. */
+  skip(n: number): void {
+    if (n < this.#head.length - this.#at) {
+      this.#at += n;
+      this.#length -= n;
+    } else {
+      this.#require(n);
+      this.#pour(n);
+    }
+  }
+
+  /** The byte at `index`, which stays. */
+  peek(index: number): number {
+    const at = this.#at + index;
+    if (at < this.#head.length) return this.#head[at]!;
+    this.#require(index + 1);
+    return this.#peekFar(at - this.#head.length);
+  }
+
+  /**
+   * The unsigned integer in the `size` bytes at `index`, which stay; the most significant
+   * one comes first, unless `littleEndian`. From 2 ** 53 on it is rounded, never to less
+   * than 2 ** 53.
+   */
+  peekUint(index: number, size: number, littleEndian = false): number {
+    const head = this.#head;
+    const at = this.#at + index;
+    if (size === 4 && at + 4 <= head.length) {
+      // By far the commonest, so it is spelled out. `>>> 0`, since << gives a signed number.
+      return littleEndian
+        ? (head[at]! | head[at + 1]! << 8 | head[at + 2]! << 16 | head[at + 3]! << 24) >>> 0
+        : (head[at]! << 24 | head[at + 1]! << 16 | head[at + 2]! << 8 | head[at + 3]!) >>> 0;
+    }
+    let value = 0;
+    for (let i = 0; i < size; i++) {
+      value = value * 256 + this.peek(index + (littleEndian ? size - 1 - i : i));
+    }
+    return value;
+  }
+
+  /** Drops all bytes. */
+  clear(): void {
+    this.#head = this.#block = NOTHING;
+    this.#at =
+      this.#first =
+      this.#filled =
+      this.#length =
+        0;
+    this.#rest = [];
+  }
+
+  #takeMore(n: number): Uint8Array {
+    this.#require(n);
+    const there = this.#head.length - this.#at;
+    if (n === 0) return NOTHING;
+    if (n === there) {
+      const whole = this.#head.subarray(this.#at);
+      this.#pour(n);
+      return whole;
+    }
+    const whole = new Uint8Array(n);
+    this.#pour(n, whole);
+    return whole;
+  }
+
+  /** Removes `n` bytes, which are there, and puts them into `to`. */
+  #pour(n: number, to?: Uint8Array): void {
+    let poured = 0;
+    while (true) {
+      const end = Math.min(this.#at + n - poured, this.#head.length);
+      to?.set(this.#head.subarray(this.#at, end), poured);
+      poured += end - this.#at;
+      this.#at = end;
+      if (end === this.#head.length) this.#advance();
+      if (poured === n) break;
+    }
+    this.#length -= n;
+  }
+
+  /** Lets the next chunk be the first. */
+  #advance(): void {
+    this.#at = 0;
+    if (this.#first === this.#rest.length) {
+      this.#head = NOTHING;
+      return;
+    }
+    this.#head = this.#rest[this.#first]!;
+    this.#rest[this.#first++] = NOTHING; // so that it can be collected once it was used
+    if (this.#first * 2 >= this.#rest.length) {
+      this.#rest.splice(0, this.#first);
+      this.#first = 0;
+    }
+  }
+
+  #collect(chunk: Uint8Array): void {
+    if (this.#block.length - this.#filled < chunk.length) {
+      const size = Math.min(Math.max(this.#length * 2, SMALLEST_BLOCK), LARGEST_BLOCK);
+      this.#block = new Uint8Array(size);
+      this.#filled = 0;
+    }
+    const block = this.#block;
+    const last = this.#rest.at(-1);
+    const goesOn = last?.buffer === block.buffer && last.byteOffset + last.length === this.#filled;
+    const start = goesOn ? last.byteOffset : this.#filled;
+    block.set(chunk, this.#filled);
+    this.#filled += chunk.length;
+    if (goesOn) this.#rest.pop();
+    this.#rest.push(block.subarray(start, this.#filled));
+  }
+
+  #peekFar(index: number): number {
+    for (let i = this.#first; i < this.#rest.length; i++) {
+      const chunk = this.#rest[i]!;
+      if (index < chunk.length) return chunk[index]!;
+      index -= chunk.length;
+    }
+    return 0;
+  }
+
+  #require(n: number): void {
+    if (n > this.#length) {
+      throw new RangeError(
+        `Cannot take more bytes than the queue holds, ${this.#length}: current value is ${n}`,
+      );
+    }
+  }
+}

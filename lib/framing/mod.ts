@@ -1,0 +1,8 @@
+/**
+ * Bytes ⇄ messages: decoders and encoders that need no I/O, and the thin loops that
+ * run them over a connection.
+ *
+ * @module
+ */
+
+export * from "./decoder.ts";
