@@ -1,0 +1,327 @@
+/**
+ * A TCP server, the sibling of `Deno.serve`.
+ *
+ * @module
+ */
+
+import { type TcpAddr, tcpAddr } from "../addr.ts";
+import { Acceptor } from "./accept.ts";
+import { bindError } from "./bind_error.ts";
+import { DrainLog, type DrainReport, type ShutdownOptions } from "./drain.ts";
+import type { ServerEvent, ServerStats } from "./events.ts";
+import {
+  type CheckedOptions,
+  checkMaxConns,
+  checkOptions,
+  type ServeTcpOptions,
+} from "./options.ts";
+import type { Session, TcpHandler } from "./session.ts";
+import { Sessions } from "./sessions.ts";
+
+/** A running server; the TCP sibling of {@linkcode Deno.HttpServer}. */
+export interface TcpServer extends AsyncDisposable {
+  /** Where it listens, with the port that the system chose. */
+  readonly addr: TcpAddr;
+  /** Resolves when the last handler has returned and the port is free. It never rejects. */
+  readonly finished: Promise<void>;
+  /** Connections being served at this moment. */
+  readonly conns: number;
+  /** What was counted up to this moment. */
+  readonly stats: ServerStats;
+  /**
+   * The most connections to serve at once. A new value counts from now on: nobody is cut
+   * if it is smaller than {@linkcode conns}, those who wait are served if it is larger.
+   *
+   * @throws {RangeError} If it is set to less than 1.
+   */
+  maxConns: number;
+  /**
+   * Ends the server gently, and says how that went:
+   *
+   * 1. every handler's `info.signal` aborts, at once;
+   * 2. connections that clients have already made are taken over from the kernel's queue
+   *    and served, since closing the listener would reset them; then the port is freed;
+   * 3. handlers have until `signal` aborts, or 10 seconds; then connections still open
+   *    are cut. A handler that does not return within a second after that is left behind.
+   *
+   * Called again it returns the same promise; an earlier `signal` shortens the patience.
+   */
+  shutdown(options?: ShutdownOptions): Promise<DrainReport>;
+  /**
+   * Serves no new connection until {@linkcode resume}: they wait in the kernel's queue,
+   * all but one, which waits here. Those being served go on.
+   */
+  suspend(): void;
+  /** Serves new connections again. */
+  resume(): void;
+  /** Lets the server keep the process alive, as it does at first. */
+  ref(): void;
+  /** Lets the process end although the server listens and its connections are open. */
+  unref(): void;
+  /** The same as {@linkcode shutdown} with default patience. */
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/**
+ * Listens, and runs `handler` once for each connection. When this returns, clients can
+ * connect to `server.addr`.
+ *
+ * The connection is the handler's until it returns, and is closed then. Nothing it wrote
+ * is lost by that: unless it disposed the connection or has read the peer's FIN, the server
+ * sends FIN and reads, up to `lingerTimeout`, until the peer's FIN comes. If the handler
+ * throws, the connection is closed at once, and all others go on.
+ *
+ * Nothing a client does ends the server, nor does running out of descriptors or memory: then
+ * it tries again after 5 ms, doubling up to a second.
+ *
+ * @throws {TypeError} If an option has the wrong type.
+ * @throws {RangeError} If a number is out of range.
+ * @throws {Deno.errors.AddrInUse} If the port is taken.
+ * @throws {Deno.errors.AddrNotAvailable} If this machine does not have the address.
+ * @throws {Deno.errors.PermissionDenied} If the system reserves the port.
+ * @throws {Deno.errors.NotCapable} If `--allow-net` does not cover the address.
+ */
+export function serveTcp(options: ServeTcpOptions, handler: TcpHandler): TcpServer {
+  if (typeof handler !== "function") {
+    throw new TypeError(
+      `Cannot serve as 'handler' must be a function: current value is ${handler}`,
+    );
+  }
+  const checked = checkOptions(options);
+  return new Server(listen(checked), checked, handler);
+}
+
+function listen({ hostname, port, backlog, reusePort }: CheckedOptions): Deno.TcpListener {
+  try {
+    return Deno.listen({
+      hostname,
+      port,
+      tcpBacklog: backlog,
+      // Even `false` must not be mentioned: Deno ends the process where it is not allowed.
+      ...(reusePort ? { reusePort } : {}),
+    });
+  } catch (error) {
+    throw bindError(error, tcpAddr(hostname, port));
+  }
+}
+
+/** Patience of a shutdown() that is not given any, in milliseconds. */
+const PATIENCE = 10_000;
+
+/** How long a handler may take to notice that its connection was cut, in milliseconds. */
+const LAST_WORDS = 1000;
+
+class Server implements TcpServer {
+  readonly addr: TcpAddr;
+  readonly finished: Promise<void>;
+  readonly #options: CheckedOptions;
+  readonly #listener: Deno.TcpListener;
+  readonly #acceptor: Acceptor<Deno.TcpConn>;
+  readonly #sessions: Sessions;
+  /** Taken over from the kernel's queue by a shutdown, until a place becomes free. */
+  readonly #waiting: Deno.TcpConn[] = [];
+  /** Aborts at the very end: stops every timer, and listening to signals. */
+  readonly #over = new AbortController();
+  readonly #tell: ((event: ServerEvent) => void) | undefined;
+  readonly #since: number;
+  #refused = 0;
+  #acceptErrors = 0;
+  #maxConns: number;
+  #suspended = false;
+  #ended = false;
+  #refed = true;
+  #drainLog: DrainLog | undefined;
+  #report: Promise<DrainReport> | undefined;
+  #noticeChange: (() => void) | undefined;
+
+  constructor(listener: Deno.TcpListener, options: CheckedOptions, handler: TcpHandler) {
+    const { hostname, port } = listener.addr;
+    const { maxConns, signal, onListen, onEvent, world } = options;
+    this.addr = tcpAddr(hostname, port);
+    this.#options = options;
+    this.#listener = listener;
+    this.#maxConns = maxConns;
+    this.#since = world.now();
+    this.#tell = onEvent && guarded(onEvent);
+    this.#acceptor = new Acceptor(listener, {
+      world,
+      ref: () => this.#refed,
+      onError: (error, retryIn) => {
+        this.#acceptErrors++;
+        this.#tell?.({ type: "acceptError", error, retryIn });
+      },
+    });
+    this.#sessions = new Sessions({
+      options,
+      handler,
+      signal: this.#over.signal,
+      tell: this.#tell,
+      onLeft: (session, returned) => this.#left(session, returned),
+    });
+    this.#whenAborted(signal, "aborted");
+    this.finished = this.#live();
+    if (this.#ended) return;
+    if (onListen) guarded(onListen)(this.addr);
+    this.#tell?.({ type: "listening", addr: this.addr });
+  }
+
+  async #live(): Promise<void> {
+    for await (const conn of this.#acceptor) {
+      while (this.#busy) await this.#change(); // this one was taken by an accept() of before
+      this.#admit(conn);
+      while (this.#busy) await this.#change(); // the kernel queues whom we do not accept
+    }
+    while (this.conns + this.#waiting.length > 0) await this.#change();
+    this.#over.abort();
+  }
+
+  get #busy(): boolean {
+    if (this.#drainLog || this.#ended) return false;
+    return this.#suspended || (this.#full && this.#options.whenFull === "wait");
+  }
+
+  get #full(): boolean {
+    return this.conns >= this.#maxConns;
+  }
+
+  #change(): Promise<void> {
+    return new Promise((resolve) => this.#noticeChange = resolve);
+  }
+
+  #changed(): void {
+    while (!this.#full && this.#waiting.length > 0) this.#begin(this.#waiting.shift()!);
+    this.#noticeChange?.();
+  }
+
+  #admit(conn: Deno.TcpConn): void {
+    if (this.#ended) this.#refuse(conn, "ended");
+    else if (!this.#full) this.#begin(conn);
+    else if (this.#options.whenFull === "refuse") this.#refuse(conn, "full");
+    else this.#waiting.push(conn); // as in a shutdown, when the kernel's queue is about to go
+  }
+
+  #begin(conn: Deno.TcpConn): void {
+    if (!this.#refed) conn.unref();
+    const session = this.#sessions.begin(conn);
+    if (this.#drainLog) session.ask();
+  }
+
+  #refuse(conn: Deno.TcpConn, reason: "full" | "ended"): void {
+    const { hostname, port } = conn.remoteAddr;
+    conn[Symbol.dispose]();
+    this.#refused++;
+    if (this.#drainLog) this.#drainLog.unserved++;
+    this.#tell?.({ type: "refused", remoteAddr: tcpAddr(hostname, port), reason });
+  }
+
+  #left(session: Session, returned: boolean): void {
+    this.#drainLog?.left(session, this.#options.world.now(), returned);
+    this.#acceptor.retryNow(); // its descriptor is free
+    this.#changed();
+  }
+
+  get conns(): number {
+    return this.#sessions.size;
+  }
+
+  get stats(): ServerStats {
+    return {
+      since: this.#since,
+      refused: this.#refused,
+      acceptErrors: this.#acceptErrors,
+      ...this.#sessions.counts,
+    };
+  }
+
+  get maxConns(): number {
+    return this.#maxConns;
+  }
+
+  set maxConns(maxConns: number) {
+    checkMaxConns(maxConns);
+    this.#maxConns = maxConns;
+    this.#changed();
+  }
+
+  suspend(): void {
+    this.#suspended = true;
+  }
+
+  resume(): void {
+    this.#suspended = false;
+    this.#changed();
+  }
+
+  shutdown({ signal }: ShutdownOptions = {}): Promise<DrainReport> {
+    const first = this.#report === undefined;
+    this.#report ??= this.#drain();
+    if (signal) this.#whenAborted(signal, "cut");
+    else if (first) this.#after(PATIENCE, () => this.#end("cut"));
+    return this.#report;
+  }
+
+  async #drain(): Promise<DrainReport> {
+    const { backlog, world } = this.#options;
+    const log = this.#drainLog = new DrainLog(world.now());
+    if (!this.#ended) this.#tell?.({ type: "draining", conns: this.conns });
+    this.#sessions.ask();
+    this.#changed();
+    // A queue of n holds n + 1: Linux counts from 0.
+    await this.#acceptor.closeWhenEmpty(backlog + 1);
+    await this.finished;
+    return log.report(world.now());
+  }
+
+  /** Now: closes the listener and every connection, and gives handlers little time to notice. */
+  #end(reason: "cut" | "aborted"): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#acceptor.close();
+    for (const conn of this.#waiting.splice(0)) this.#refuse(conn, "ended");
+    this.#sessions.cut(reason);
+    this.#changed();
+    this.#after(LAST_WORDS, () => this.#sessions.abandon());
+  }
+
+  #whenAborted(signal: AbortSignal | undefined, reason: "cut" | "aborted"): void {
+    if (signal?.aborted) return this.#end(reason);
+    const once = { once: true, signal: this.#over.signal };
+    signal?.addEventListener("abort", () => this.#end(reason), once);
+  }
+
+  /** Does it in `ms` milliseconds, unless all is over by then. */
+  #after(ms: number, act: () => void): void {
+    const { signal } = this.#over;
+    this.#options.world.sleep(ms, { signal, ref: this.#refed }).then(act, () => {});
+  }
+
+  ref(): void {
+    this.#setRef(true);
+  }
+
+  unref(): void {
+    this.#setRef(false);
+  }
+
+  #setRef(refed: boolean): void {
+    this.#refed = refed;
+    for (const it of [this.#listener, ...this.#waiting]) refed ? it.ref() : it.unref();
+    this.#sessions.setRef(refed);
+    this.#acceptor.retryNow(); // so that its timer is of the new kind
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.shutdown();
+  }
+}
+
+/** A callback of the caller's, whose errors must not end the server. */
+function guarded<T>(callback: (told: T) => void): (told: T) => void {
+  return (told) => {
+    try {
+      callback(told);
+    } catch (error) {
+      reportError(error);
+    }
+  };
+}

@@ -1,0 +1,160 @@
+/** All the connections a server is serving. */
+
+import { TcpStream } from "../stream/tcp.ts";
+import type { ServerEvent, ServerStats } from "./events.ts";
+import type { CheckedOptions } from "./options.ts";
+import { type CutReason, Session, type TcpHandler, type Thrown } from "./session.ts";
+import { Sweeper } from "./sweeper.ts";
+
+/** What {@linkcode Sessions} needs of the server around it. */
+export interface SessionsOptions {
+  /** The server's options. */
+  options: CheckedOptions;
+  /** Serves each connection. */
+  handler: TcpHandler;
+  /** Ends the watch over idle connections. */
+  signal: AbortSignal;
+  /** Hears what happens. */
+  tell: ((event: ServerEvent) => void) | undefined;
+  /** Called when a session has left; `returned` is whether its handler did. */
+  onLeft: (session: Session, returned: boolean) => void;
+}
+
+/** What is counted here. */
+type Counts = Omit<ServerStats, "since" | "refused" | "acceptErrors">;
+
+/** Runs the handler for each connection, and closes it when that has returned. */
+export class Sessions {
+  readonly #server: SessionsOptions;
+  readonly #sweeper: Sweeper;
+  readonly #all = new Set<Session>();
+  #accepted = 0;
+  #peak = 0;
+  #closed = 0;
+  #handlerErrors = 0;
+  #bytesRead = 0;
+  #bytesWritten = 0;
+
+  constructor(server: SessionsOptions) {
+    const { idleTimeout, lingerTimeout, world } = server.options;
+    this.#server = server;
+    this.#sweeper = new Sweeper({
+      every: Math.min(idleTimeout, lingerTimeout) / 4,
+      sweep: (now) => this.#sweep(now),
+      signal: server.signal,
+      world,
+    });
+  }
+
+  /** How many are being served. */
+  get size(): number {
+    return this.#all.size;
+  }
+
+  /** Serves `conn`, and closes it in the end. */
+  begin(conn: Deno.TcpConn): Session {
+    const { options, tell } = this.#server;
+    const { noDelay, keepAlive, idleTimeout, world } = options;
+    if (noDelay) conn.setNoDelay();
+    if (keepAlive) conn.setKeepAlive();
+    const session = new Session(++this.#accepted, new TcpStream(conn), world.now());
+    this.#all.add(session);
+    this.#peak = Math.max(this.#peak, this.#all.size);
+    tell?.({ type: "accepted", id: session.id, remoteAddr: session.remoteAddr });
+    if (idleTimeout < Infinity) this.#sweeper.start();
+    this.#serve(session);
+    return session;
+  }
+
+  async #serve(session: Session): Promise<void> {
+    const { handler, options } = this.#server;
+    let thrown: Thrown | undefined;
+    try {
+      await handler(session.conn, session);
+    } catch (error) {
+      thrown = { error };
+    }
+    if (thrown === undefined && session.unfinished) {
+      this.#sweeper.start();
+      await session.linger(options.world.now());
+    }
+    session.conn[Symbol.dispose]();
+    this.#leave(session, thrown);
+  }
+
+  /** Asks every handler to come to an end. */
+  ask(): void {
+    for (const session of this.#all) session.ask();
+  }
+
+  /** Closes every connection; the handlers should notice, and return. */
+  cut(reason: CutReason): void {
+    for (const session of this.#all) session.cut(reason);
+  }
+
+  /** Waits no longer for the handlers that have not returned. */
+  abandon(): void {
+    for (const session of this.#all) this.#leave(session, undefined, false);
+  }
+
+  /** Lets pending reads and writes keep the process alive, or not. */
+  setRef(refed: boolean): void {
+    for (const { conn } of this.#all) refed ? conn.ref() : conn.unref();
+  }
+
+  /** What was counted up to this moment. */
+  get counts(): Counts {
+    let bytesRead = this.#bytesRead;
+    let bytesWritten = this.#bytesWritten;
+    for (const { conn } of this.#all) {
+      bytesRead += conn.bytesRead;
+      bytesWritten += conn.bytesWritten;
+    }
+    return {
+      accepted: this.#accepted,
+      active: this.#all.size,
+      peak: this.#peak,
+      closed: this.#closed,
+      handlerErrors: this.#handlerErrors,
+      bytesRead,
+      bytesWritten,
+    };
+  }
+
+  #leave(session: Session, thrown: Thrown | undefined, returned = true): void {
+    const { id, conn, remoteAddr, since } = session;
+    const { options, tell, onLeft } = this.#server;
+    const { bug, ...ending } = session.verdict(thrown);
+    if (bug) this.#blame(session, thrown?.error);
+    // It was abandoned, and its handler has returned after all.
+    if (!this.#all.delete(session)) return;
+    const { bytesRead, bytesWritten } = conn;
+    this.#closed++;
+    this.#bytesRead += bytesRead;
+    this.#bytesWritten += bytesWritten;
+    const duration = options.world.now() - since;
+    tell?.({ type: "closed", id, remoteAddr, ...ending, bytesRead, bytesWritten, duration });
+    onLeft(session, returned);
+  }
+
+  #blame(session: Session, error: unknown): void {
+    this.#handlerErrors++;
+    try {
+      this.#server.options.onError(error, session);
+    } catch (failed) {
+      reportError(failed);
+    }
+  }
+
+  /** Cuts whoever has waited too long; says whether anybody may do so yet. */
+  #sweep(now: number): boolean {
+    const { options } = this.#server;
+    let watched = options.idleTimeout < Infinity && this.#all.size > 0;
+    for (const session of this.#all) {
+      const reason = session.overdue(now, options);
+      if (reason !== undefined) session.cut(reason);
+      else if (session.lingering) watched = true;
+    }
+    return watched;
+  }
+}
