@@ -6,3 +6,5 @@
  */
 
 export * from "./decoder.ts";
+export * from "./delimited.ts";
+export * from "./lines.ts";
