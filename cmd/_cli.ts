@@ -11,6 +11,7 @@
 
 import { configureSync, getAnsiColorFormatter, getLogger } from "@logtape/logtape";
 import { getTextFormatter, type Logger, type TextFormatterOptions } from "@logtape/logtape";
+import { explain, explainLine } from "../lib/errors.ts";
 import type { Reader } from "../lib/stream/conn.ts";
 import { UsageError } from "./_flags.ts";
 import { help, VERSION } from "./_help.ts";
@@ -44,6 +45,11 @@ export interface Io {
 /** A script: resolves with its exit code, or with nothing if that is 0. */
 export type Main = (args: string[], io: Io) => Promise<number | void>;
 
+/** It did not work; the message is the one line that says why. */
+export class FailureError extends Error {
+  override readonly name = "FailureError";
+}
+
 /** Whoever read the standard output went away, as `head` does when it has seen enough. */
 export class OutputClosedError extends Error {
   override readonly name = "OutputClosedError";
@@ -70,17 +76,20 @@ async function asked(script: ImportMeta, { print }: Io): Promise<number | undefi
   return 0;
 }
 
-/** Says in one line why a script failed; what nobody foresaw keeps its stack. */
+/** Says why a script failed, and returns the exit code. */
 function conclude(error: unknown, name: string): number {
   if (error instanceof InterruptedError) return error.exitCode;
   if (error instanceof OutputClosedError) return 141; // 128 + SIGPIPE, as a shell has it
-  if (error instanceof UsageError) {
-    complain(`${name}: ${error.message}`);
-    return 2;
-  }
-  if (error instanceof MissingPermissionError) complain(`${name}: ${error.message}`);
-  else complain(`${name}: ${Deno.inspect(error)}`);
-  return 1;
+  complain(`${name}: ${reason(error)}`);
+  return error instanceof UsageError ? 2 : 1;
+}
+
+/** One line for what can happen to a program; a mistake in it keeps its stack. */
+function reason(error: unknown): string {
+  const told = [FailureError, MissingPermissionError, UsageError];
+  if (told.some((kind) => error instanceof kind)) return (error as Error).message;
+  const { whose } = explain(error);
+  return whose === "ours" || whose === "unknown" ? Deno.inspect(error) : explainLine(error);
 }
 
 function surroundings(name: string): Io {

@@ -35,3 +35,4 @@ export type {
   ServerEvent,
   ServerStats,
 } from "./events.ts";
+export { echo, type EchoInfo, type EchoOptions, rawEcho, type RawEchoOptions } from "./echo.ts";
