@@ -37,11 +37,11 @@ export interface ParseAddrOptions {
   hostname?: string;
 }
 
-/** A name or an IPv4 address: no space, slash, colon, bracket or empty label. */
-const HOSTNAME = /^[^\s:/?#@[\]\\]+$/;
+/** A name or an IPv4 address: labels of letters (of any script), digits, `-` and `_`. */
+const HOSTNAME = /^[\p{L}\p{M}\p{N}_-]+(\.[\p{L}\p{M}\p{N}_-]+)*\.?$/u;
 
-/** Hexadecimal groups, an embedded IPv4 tail, and a zone such as `%eth0`. */
-const IPV6 = /^[0-9a-f:.]*:[0-9a-f:.]*(%[\w.-]+)?$/i;
+/** What IPv6 is written with, and a zone such as `%eth0`. */
+const IPV6 = /^([0-9a-f.]*:[0-9a-f:.]*)(%[\w.-]+)?$/i;
 
 /** Makes a {@linkcode TcpAddr} of a host and a port. */
 export function tcpAddr(hostname: string, port: number): TcpAddr {
@@ -61,6 +61,13 @@ export function parseAddr(text: string, options: ParseAddrOptions = {}): TcpAddr
   const { hostname: fallback = "127.0.0.1" } = options;
   const colon = text.lastIndexOf(":");
   const host = colon < 0 ? "" : text.slice(0, colon);
+  if (isIpv6(host) || isIpv6(text)) {
+    throw new TypeError(
+      `Cannot parse an address as IPv6 must stand in brackets, such as [::1]:9999: current value is ${
+        quote(text)
+      }`,
+    );
+  }
   const port = parsePort(text.slice(colon + 1), text);
   return tcpAddr(host === "" ? fallback : parseHost(host, text), port);
 }
@@ -89,23 +96,20 @@ function parsePort(digits: string, text: string): number {
 }
 
 function parseHost(host: string, text: string): string {
-  if (host.startsWith("[") && host.endsWith("]")) {
-    const inside = host.slice(1, -1);
-    if (IPV6.test(inside)) return inside;
-  } else if (HOSTNAME.test(host)) {
-    return host;
-  } else if (IPV6.test(host)) {
-    throw new TypeError(
-      `Cannot parse an address as IPv6 must stand in brackets, such as [::1]:9999: current value is ${
-        quote(text)
-      }`,
-    );
-  }
+  if (HOSTNAME.test(host)) return host;
+  const inside = host.startsWith("[") && host.endsWith("]") ? host.slice(1, -1) : "";
+  if (isIpv6(inside)) return inside;
   throw new TypeError(
     `Cannot parse an address as its host must be a name or an IP address: current value is ${
       quote(text)
     }`,
   );
+}
+
+/** The URL parser knows how the groups may stand; it does not know zones (RFC 6874). */
+function isIpv6(text: string): boolean {
+  const [, groups] = IPV6.exec(text) ?? [];
+  return groups !== undefined && URL.canParse(`http://[${groups}]`);
 }
 
 /** JSON, so that control characters reach a terminal escaped. */

@@ -156,11 +156,11 @@ class VirtualWorld implements SeededWorld {
     await settle();
     for (let next = this.#next(end); next !== undefined; next = this.#next(end)) {
       this.#remove(next);
-      this.#now = next.due;
+      this.#now = Math.max(this.#now, next.due);
       next.wake();
       await settle();
     }
-    this.#now = end;
+    this.#now = Math.max(this.#now, end); // an automatic sleeper may be ahead
   }
 
   /** The sleeper due first, by `end`; of two due at once, who slept first. */
