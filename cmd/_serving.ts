@@ -42,14 +42,11 @@ export async function serveUntilInterrupted(
   patience: number,
 ): Promise<void> {
   await aborted(interrupted);
-  log.info(
-    "{signal}: draining {conns} connections, for at most {patience} ms; again ends at once",
-    {
-      signal: interrupted.reason.message,
-      conns: server.conns,
-      patience,
-    },
-  );
+  log.info("{signal}: draining {conns} open, for at most {patience} ms; again ends at once", {
+    signal: interrupted.reason.message,
+    conns: server.conns,
+    patience,
+  });
   tellReport(log, await server.shutdown({ signal: AbortSignal.timeout(patience) }));
 }
 
