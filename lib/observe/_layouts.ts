@@ -1,0 +1,160 @@
+/** How a row of a ladder is laid out: beside two lifelines, or between many of them. */
+
+import { columns, fit, type Line } from "./_canvas.ts";
+import { callsOf, Pen } from "./_pen.ts";
+import { callWords, size, time } from "./_words.ts";
+import type { CallEvent } from "./events.ts";
+import { moment, type Part, type Row } from "./rows.ts";
+
+/** A way to draw a ladder. */
+export interface Layout {
+  /** The lifelines that it draws to. */
+  readonly pen: Pen;
+  /** The line with their names. */
+  header(): Line;
+  /** The lines of a row, from the top. */
+  row(row: Exclude<Row, { kind: "text" }>): Line[];
+}
+
+/** Columns of a time, and of the blank beside it. */
+const TIME = 6;
+const MARGIN = TIME + 1;
+
+/** Two lifelines, with a margin on either side for what each of them called, and when. */
+export class Wide implements Layout {
+  readonly pen: Pen;
+  readonly #width: number;
+  readonly #room: number;
+  readonly #left: number;
+  readonly #right: number;
+
+  constructor(width: number, [left, right]: readonly [string, string]) {
+    this.#width = width;
+    // 18 columns hold "write ✗ ECONNRESET", and one keeps it from the lifeline.
+    this.#room = Math.max(13, Math.min(24, Math.round((width - 2 * MARGIN - 2) * 0.29)));
+    this.#left = MARGIN + this.#room;
+    this.#right = width - 1 - MARGIN - this.#room;
+    this.pen = new Pen(width, new Map([[left, this.#left], [right, this.#right]]));
+  }
+
+  header(): Line {
+    const line = this.pen.blank().put(TIME - 2, "ms", "faint").put(this.#width - 2, "ms", "faint");
+    for (const [who, at] of this.pen.bars) {
+      const name = fit(who, 2 * this.#room - 1);
+      line.put(at - Math.floor(columns(name) / 2), name, "strong");
+    }
+    return line;
+  }
+
+  row(row: Exclude<Row, { kind: "text" }>): Line[] {
+    const line = this.pen.line();
+    if (row.kind === "fold") {
+      const words = foldWords(row);
+      const middle = Math.floor((this.#left + this.#right + 1 - columns(words)) / 2);
+      return [line.put(middle, words, "faint")];
+    }
+    if (row.kind === "arrow") {
+      this.pen.arrow(line, row);
+      if (row.split) this.#bracket(line, row.from, row.split, "┬");
+      if (row.join) this.#bracket(line, row.to, row.join, "┴");
+    }
+    for (const call of callsOf(row)) this.#name(line, call, bracketed(row, call) ? 1 : 0);
+    return [line];
+  }
+
+  /** The named call stands at the stem: above the rows of a write, below those of a read. */
+  #bracket(line: Line, who: string, part: Part, stem: "┬" | "┴"): void {
+    const left = this.pen.bars.get(who) === this.#left;
+    line.put(left ? this.#left - 1 : this.#right + 1, mark(part, left ? "left" : "right", stem));
+  }
+
+  #name(line: Line, call: CallEvent, shift: number): void {
+    const words = fit(callWords(call), this.#room - 1 - shift);
+    const when = time(moment(call)).padStart(TIME);
+    if (this.pen.bars.get(call.who) === this.#left) {
+      line.put(this.#left - 1 - shift - columns(words), words).put(0, when, "faint");
+    } else {
+      line.put(this.#right + 2 + shift, words).put(this.#width - TIME, when, "faint");
+    }
+  }
+}
+
+/** Lifelines from edge to edge, with the calls above and below the arrows between them. */
+export class Stacked implements Layout {
+  readonly pen: Pen;
+  readonly #room: number;
+  readonly #last: string;
+
+  constructor(width: number, names: readonly string[]) {
+    const gap = (width - 1 - MARGIN) / (names.length - 1);
+    const bars = names.map((who, at) => [who, MARGIN + Math.floor(at * gap)] as const);
+    this.pen = new Pen(width, new Map(bars));
+    this.#room = Math.floor(gap) - 3;
+    this.#last = names.at(-1)!;
+  }
+
+  /** The smallest width for this many lifelines that shows anything. */
+  static least(lifelines: number): number {
+    return MARGIN + 1 + (lifelines - 1) * 12;
+  }
+
+  header(): Line {
+    const line = this.pen.blank().put(TIME - 2, "ms", "faint");
+    for (const [who, at] of this.pen.bars) {
+      const name = fit(who, this.#room / 2 + 1);
+      const shift = at === MARGIN ? 0 : who === this.#last ? columns(name) - 1 : columns(name) / 2;
+      line.put(at - Math.floor(shift), name, "strong");
+    }
+    return line;
+  }
+
+  row(row: Exclude<Row, { kind: "text" }>): Line[] {
+    if (row.kind === "fold") {
+      return [this.pen.line().put(MARGIN + 2, fit(foldWords(row), this.#room), "faint")];
+    }
+    const [first, second] = callsOf(row);
+    const lines: Line[] = [];
+    if (first !== undefined) lines.push(this.#name(this.pen.line(), first, true));
+    if (row.kind === "call") return lines;
+    const arrow = this.pen.line();
+    this.pen.arrow(arrow, row);
+    lines.push(arrow);
+    if (second === undefined) return lines;
+    if (this.#fitTogether(first!, second)) this.#name(lines[0]!, second, false);
+    else lines.push(this.#name(this.pen.line(), second, true));
+    return lines;
+  }
+
+  #name(line: Line, call: CallEvent, timed: boolean): Line {
+    const words = fit(callWords(call), this.#room);
+    const bar = this.pen.bars.get(call.who)!;
+    line.put(call.who === this.#last ? bar - 1 - columns(words) : bar + 2, words);
+    return timed ? line.put(0, time(moment(call)).padStart(TIME), "faint") : line;
+  }
+
+  /** Two calls share a gap only if it is the last one. */
+  #fitTogether(a: CallEvent, b: CallEvent): boolean {
+    const bars = [...this.pen.bars.keys()];
+    if (![a.who, b.who].includes(this.#last) || ![a.who, b.who].includes(bars.at(-2)!)) return true;
+    return columns(callWords(a)) + columns(callWords(b)) + 2 <= this.#room;
+  }
+}
+
+/** Whether a bracket stands between the call and its lifeline. */
+function bracketed(row: Row, call: CallEvent): boolean {
+  if (row.kind !== "arrow") return false;
+  return (call === row.sender ? row.split : row.join) !== undefined;
+}
+
+function foldWords({ count, bytes }: { count: number; bytes: number }): string {
+  return `⋮ ${count} more, ${size(bytes)}`;
+}
+
+/** The bracket that ties rows together, beside the left lifeline or beside the right one. */
+function mark(part: Part, side: "left" | "right", stem: "┬" | "┴"): string {
+  const [corner, through] = side === "left" ? ["┌└", "├"] : ["┐┘", "┤"];
+  if (part === "middle") return through;
+  const top = stem === "┬" ? "┬" : corner[0]!;
+  const bottom = stem === "┴" ? "┴" : corner[1]!;
+  return part === "first" ? top : bottom;
+}

@@ -1,0 +1,118 @@
+/** What every layout of a ladder draws in the same way: lifelines, and arrows between them. */
+
+import { columns, fit, Line, type Style } from "./_canvas.ts";
+import { arrowWords } from "./_words.ts";
+import type { CallEvent } from "./events.ts";
+import type { ArrowRow, Row } from "./rows.ts";
+
+/** The strokes of an arrow, alternating, and how it leaves a lifeline to either side. */
+const STROKES: Record<ArrowRow["what"], { shaft: string; tees: [string, string]; style: Style }> = {
+  handshake: { shaft: "─", tees: ["├", "┤"], style: "strong" },
+  data: { shaft: "─", tees: ["├", "┤"], style: "data" },
+  fin: { shaft: "═", tees: ["╞", "╡"], style: "fin" },
+  rst: { shaft: "─╳", tees: ["├", "┤"], style: "rst" },
+};
+
+/** Where the lifelines stand, and how far each has come. */
+export class Pen {
+  /** The name of each lifeline, and its column. */
+  readonly bars: ReadonlyMap<string, number>;
+  readonly #width: number;
+  readonly #lives: Lives = new Lives();
+
+  /** Puts the lifelines in these columns of lines of this width. */
+  constructor(width: number, bars: ReadonlyMap<string, number>) {
+    this.#width = width;
+    this.bars = bars;
+  }
+
+  /** A line with nothing on it, not even lifelines. */
+  blank(): Line {
+    return new Line(this.#width);
+  }
+
+  /** A line with the lifelines as they are now. */
+  line(): Line {
+    const line = this.blank();
+    for (const [who, at] of this.bars) line.put(at, this.#lives.stroke(who), "faint");
+    return line;
+  }
+
+  /** Tells the lifelines what is about to be drawn. */
+  begin(row: Row): void {
+    for (const call of callsOf(row)) this.#lives.begin(call);
+  }
+
+  /** Tells the lifelines what was drawn. */
+  end(row: Row): void {
+    for (const call of callsOf(row)) this.#lives.end(call);
+  }
+
+  /** Draws the arrow of `row` from its one lifeline to its other. */
+  arrow(line: Line, row: ArrowRow): void {
+    const from = this.bars.get(row.from)!;
+    const to = this.bars.get(row.to)!;
+    const right = to > from;
+    const [left, end] = right ? [from, to] : [to, from];
+    const { shaft, tees, style } = STROKES[row.what];
+    const faint = row.late ? "faint" : style;
+    // What is only now taken from the receiver's kernel comes half the way.
+    const half = Math.floor((end - left) / 2);
+    const start = row.late && right ? left + half : left + 1;
+    const stop = row.late && !right ? end - half : end - 1;
+    const words = captionOf(row, stop - start - 3);
+    for (let at = start; at <= stop; at++) {
+      line.put(at, row.late ? "┄" : shaft[(at - start) % shaft.length]!, faint);
+    }
+    for (const at of this.bars.values()) {
+      if (at > start && at < stop) line.put(at, row.what === "fin" ? "╪" : "┼", faint);
+    }
+    line.put(start + Math.floor((stop - start + 1 - columns(words)) / 2), words, style);
+    const both = row.what === "handshake";
+    if (right || both) line.put(end - 1, row.lost ? "✗" : "▶", style);
+    if (!right || both) line.put(left + 1, row.lost ? "✗" : "◀", style);
+    // Both ends make a handshake; and what a kernel sends by itself has no call to leave from.
+    if (!both && (row.sender !== undefined || row.split !== undefined)) {
+      line.put(from, tees[right ? 0 : 1], style);
+    }
+  }
+}
+
+/** The calls that a row names. */
+export function callsOf(row: Row): CallEvent[] {
+  if (row.kind === "call") return [row.call];
+  if (row.kind !== "arrow") return [];
+  return [row.sender, row.taker].filter((call) => call !== undefined);
+}
+
+function captionOf(row: ArrowRow, room: number): string {
+  const all = arrowWords(row);
+  const words = all.find((words) => columns(words) <= room) ?? fit(all.at(-1)!, room);
+  return words === "" ? "" : ` ${words} `;
+}
+
+/** How far the ends of each lifeline have come. */
+class Lives {
+  readonly #ends = new Map<string, Map<string, "open" | "finished" | "closed">>();
+
+  begin({ kind, who, conn = "" }: CallEvent): void {
+    if (kind === "listen") return;
+    const ends = this.#ends.get(who) ?? new Map();
+    if (!ends.has(conn)) this.#ends.set(who, ends.set(conn, "open"));
+  }
+
+  end({ kind, who, conn = "", error }: CallEvent): void {
+    const ends = this.#ends.get(who);
+    if (kind === "close" || kind === "reset") ends?.set(conn, "closed");
+    if (kind === "closeWrite" && error === undefined && ends?.get(conn) === "open") {
+      ends.set(conn, "finished");
+    }
+  }
+
+  /** Solid while one of its ends may send, dashed while one may receive, then nothing. */
+  stroke(who: string): string {
+    const ends = [...this.#ends.get(who)?.values() ?? []];
+    if (ends.length === 0 || ends.includes("open")) return "│";
+    return ends.includes("finished") ? "╎" : " ";
+  }
+}

@@ -1,0 +1,144 @@
+/**
+ * A trace drawn as a ladder: a lifeline for each program, time going down, and an arrow
+ * for whatever went from one to the other.
+ *
+ * ```text
+ *     ms            client                          server            ms
+ *   0.52      write 14 B ├────────── 14 B ─────────▶│ read 14 B        0.71
+ *   0.80      closeWrite ╞══════════ FIN ══════════▶│ read → EOF       0.93
+ * ```
+ *
+ * Left of an arrow stands the call at its left end, with its own time; right of it the
+ * call at its right end. Without any colour, data is a single line, FIN a double one and
+ * RST a broken one; a lifeline is solid as long as its end may send, dashed from its FIN
+ * on, and gone once it is closed.
+ *
+ * @example A half-close
+ * ```ts
+ * import { ladder, Trace, traced } from "@tcplab/tcplab/observe";
+ * import { memoryPair, readToEnd, writeAll } from "@tcplab/tcplab/stream";
+ * import { assertMatch } from "@std/assert";
+ *
+ * const trace = new Trace();
+ * const [a, b] = memoryPair();
+ * using client = traced(a, "client", trace);
+ * using server = traced(b, "server", trace);
+ *
+ * await client.closeWrite();
+ * await readToEnd(server);
+ * await writeAll(server, new TextEncoder().encode("goodbye"));
+ * await client.read(new Uint8Array(16));
+ *
+ * assertMatch(ladder(trace.events), /closeWrite ╞═+ FIN ═+▶│ read → EOF/);
+ * assertMatch(ladder(trace.events), /read 7 B ╎◀─+ 7 B ─+┤ write 7 B/);
+ * ```
+ *
+ * @module
+ */
+
+import { Line, wrap } from "./_canvas.ts";
+import { type Layout, Stacked, Wide } from "./_layouts.ts";
+import { isCall, type TraceEvent } from "./events.ts";
+import { type Row, rows } from "./rows.ts";
+
+/** Options for {@linkcode ladder}. */
+export interface LadderOptions {
+  /**
+   * The most columns that a line may take. Two lifelines stand side by side from 60 on;
+   * below that, and for more of them, calls stand above the arrows.
+   *
+   * @default {80}
+   */
+  width?: number;
+  /**
+   * Whether to colour with ANSI escapes, which are not counted in the width.
+   *
+   * @default {false}
+   */
+  color?: boolean;
+  /**
+   * The lifelines to draw, from left to right.
+   *
+   * @default All of them, in the order of their first events.
+   */
+  lifelines?: readonly string[] | undefined;
+  /**
+   * Whether to say below what the strokes mean.
+   *
+   * @default {true}
+   */
+  legend?: boolean;
+}
+
+const NARROWEST = Stacked.least(2);
+const SIDE_BY_SIDE = 60;
+
+/**
+ * Draws what happened as text, each line ended by a line feed; nothing if no call was
+ * made. Of more lifelines than the width can hold the first ones are drawn, and a line
+ * says which are not.
+ *
+ * @throws {RangeError} If `width` is not an integer >= 20.
+ */
+export function ladder(events: readonly TraceEvent[], options: LadderOptions = {}): string {
+  const { width = 80, color = false, lifelines = lifelinesOf(events), legend = true } = options;
+  if (!Number.isSafeInteger(width) || width < NARROWEST) {
+    throw new RangeError(
+      `Cannot draw a ladder as 'width' must be an integer >= ${NARROWEST}: current value is ${width}`,
+    );
+  }
+  const names = lifelines.filter((_, at) => Stacked.least(Math.max(2, at + 1)) <= width);
+  if (names.length === 0) return "";
+  if (names.length === 1) names.push(names[0] === "peer" ? "other" : "peer");
+  const drawn = rows(events, names);
+  const layout = layoutOf(width, names);
+  const lines = [layout.header(), ...drawn.flatMap((row) => draw(layout, row, width))];
+  if (lifelines.length > names.length) {
+    lines.push(...text(`Not drawn: ${lifelines.slice(names.length).join(", ")}`, width));
+  }
+  if (legend) lines.push(...key(drawn, width));
+  return lines.map((line) => line.toString(color) + "\n").join("");
+}
+
+function lifelinesOf(events: readonly TraceEvent[]): string[] {
+  return [...new Set(events.filter(isCall).map(({ who }) => who))];
+}
+
+function layoutOf(width: number, names: readonly string[]): Layout {
+  const [left, right] = names;
+  if (names.length > 2 || width < SIDE_BY_SIDE) return new Stacked(width, names);
+  return new Wide(width, [left!, right!]);
+}
+
+function draw(layout: Layout, row: Row, width: number): Line[] {
+  if (row.kind === "text") return [layout.pen.line(), ...text(row.text, width)];
+  layout.pen.begin(row);
+  const lines = layout.row(row);
+  layout.pen.end(row);
+  return lines;
+}
+
+function text(words: string, width: number): Line[] {
+  const split = words.split(/\s+/).filter((word) => word !== "");
+  return wrap(split, width - 2).map((line) => new Line(width).put(2, line));
+}
+
+/** What the strokes mean, as far as they occur. */
+function key(drawn: readonly Row[], width: number): Line[] {
+  const arrows = drawn.filter((row) => row.kind === "arrow");
+  const has = (what: string) => arrows.some((row) => row.what === what);
+  const finished = has("fin");
+  const entries = [
+    has("data") && "── data",
+    finished && "══ FIN: no more from here",
+    has("rst") && "─╳─ RST: broken off",
+    arrows.some((row) => row.late) && "┄┄ taken later from the kernel",
+    arrows.some((row) => row.lost) && "✗ never read",
+    finished && "╎ has said FIN, may still receive",
+  ].filter((entry) => entry !== false);
+  if (entries.length === 0) return [];
+  const lines = wrap(entries, width - 2, "   ").map((line) =>
+    new Line(width).put(2, line, "faint")
+  );
+  return [new Line(width), ...lines];
+}
