@@ -41,7 +41,7 @@ export interface ParseAddrOptions {
 const HOSTNAME = /^[\p{L}\p{M}\p{N}_-]+(\.[\p{L}\p{M}\p{N}_-]+)*\.?$/u;
 
 /** What IPv6 is written with, and a zone such as `%eth0`. */
-const IPV6 = /^([0-9a-f.]*:[0-9a-f:.]*)(%[\w.-]+)?$/i;
+const IPV6 = /^([0-9a-f:.]+)(%[\w.-]+)?$/i;
 
 /** Makes a {@linkcode TcpAddr} of a host and a port. */
 export function tcpAddr(hostname: string, port: number): TcpAddr {

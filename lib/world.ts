@@ -156,7 +156,7 @@ class VirtualWorld implements SeededWorld {
     await settle();
     for (let next = this.#next(end); next !== undefined; next = this.#next(end)) {
       this.#remove(next);
-      this.#now = Math.max(this.#now, next.due);
+      this.#now = next.due;
       next.wake();
       await settle();
     }

@@ -11,6 +11,7 @@ const READ: Record<string, [hostname: string, port: number]> = {
   "example.com.:80": ["example.com.", 80],
   "my_host-1.internal:80": ["my_host-1.internal", 80],
   "bücher.example:80": ["bücher.example", 80],
+  "bu\u0308cher.example:80": ["bu\u0308cher.example", 80],
   "127.0.0.1:80": ["127.0.0.1", 80],
   "[::1]:9999": ["::1", 9999],
   "[::]:0": ["::", 0],
@@ -56,6 +57,7 @@ const REFUSED: Record<string, string> = {
   "[::1%]:80": "its host must be",
   "[::1:80": "its host must be",
   "::1]:80": "its host must be",
+  "x::1]:80": "its host must be",
 };
 
 for (const [text, rule] of Object.entries(REFUSED)) {

@@ -99,8 +99,9 @@ Deno.test("seededWorld() with auto ends every sleep by itself and moves the cloc
   await world.sleep(100);
   await world.sleep(0);
   await world.sleep(50.5);
+  await world.sleep(-1);
   assertEquals(world.now(), 150.5);
-  assertEquals(world.sleeps, [100, 0, 50.5]);
+  assertEquals(world.sleeps, [100, 0, 50.5, -1]);
 });
 
 Deno.test("SeededWorld.now() never goes back, however advances and sleeps meet", async () => {
@@ -177,10 +178,26 @@ Deno.test("realWorld.sleep() rejects with the reason and leaves no timer when ab
   for (const sleep of [...sleeps, late]) assertEquals(await assertRejects(() => sleep), reason);
 });
 
-Deno.test("realWorld.sleep() lets go of its signal when it is over", async () => {
+Deno.test("World.sleep() lets go of its signal when it is over", async () => {
   const signal = new CountedSignal();
   await realWorld.sleep(0, { signal });
   assertEquals(signal.listeners, 0);
+
+  const world = seededWorld(1);
+  const sleep = world.sleep(1, { signal });
+  assertEquals(signal.listeners, 1);
+  await world.advance(1);
+  await sleep;
+  assertEquals(signal.listeners, 0);
+});
+
+Deno.test("realWorld.sleep() of Infinity arms no timer", async () => {
+  using timers = new FakeTimers();
+  const controller = new AbortController();
+  const sleep = realWorld.sleep(Infinity, controller);
+  assertEquals(timers.asked, []);
+  controller.abort("enough");
+  assertEquals(await sleep.catch((reason) => reason), "enough");
 });
 
 Deno.test("realWorld.sleep() can be longer than a timer", async () => {
