@@ -166,7 +166,7 @@ class Server implements TcpServer {
   }
 
   async #live(): Promise<void> {
-    for await (const conn of this.#acceptor) {
+    for (let conn; (conn = await this.#acceptor.next()) !== undefined;) {
       while (this.#busy) await this.#change(); // this one was taken by an accept() of before
       this.#admit(conn);
       while (this.#busy) await this.#change(); // the kernel queues whom we do not accept
