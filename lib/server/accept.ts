@@ -150,6 +150,7 @@ function turn(): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   port1.onmessage = () => {
     port1.close();
+    port2.close();
     resolve();
   };
   port2.postMessage(undefined);
