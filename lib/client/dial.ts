@@ -60,7 +60,8 @@ export interface DialOptions {
   /**
    * Whether trying again makes sense after this error.
    *
-   * @default {(error) => !(error is a NotCapable, PermissionDenied, TypeError, RangeError or URIError)}
+   * @default {() => true} but false for what time does not heal: `NotCapable`,
+   * `PermissionDenied`, `TypeError`, `RangeError`, `URIError`.
    */
   shouldRetry?: (error: unknown) => boolean;
   /** Told of every attempt as it ends, the successful one included. */
@@ -124,34 +125,35 @@ export async function dial(
   if (!(cap >= 0)) throw outOfRange("maxBackoff", ">= 0", cap);
 
   const attempts: DialAttempt[] = [];
+  const note = (attempt: DialAttempt) => {
+    attempts.push(attempt);
+    onAttempt?.(attempt);
+  };
   for (let number = 1;; number++) {
     signal?.throwIfAborted();
     const started = world.now();
     const [result] = await Promise.allSettled([connect(target, timeout, signal, world)]);
-    const times = { addr: target, number, started, ended: world.now() };
+    const asked = { addr: target, number, started, ended: world.now() };
     if (result.status === "fulfilled") {
       const conn = new DialedConn(result.value, attempts);
       try {
         conn.setNoDelay(noDelay);
         conn.setKeepAlive(keepAlive);
-        attempts.push({ ...times, remoteAddr: conn.remoteAddr });
-        onAttempt?.(attempts.at(-1)!);
+        note({ ...asked, remoteAddr: conn.remoteAddr });
         return conn;
       } catch (error) {
         conn[Symbol.dispose]();
         throw error;
       }
     }
-    const error = result.reason;
-    attempts.push({ ...times, error });
-    onAttempt?.(attempts.at(-1)!);
+    note({ ...asked, error: result.reason });
     signal?.throwIfAborted();
-    if (number >= limit || !shouldRetry(error)) throw new DialError(target, attempts);
+    if (number >= limit || !shouldRetry(result.reason)) throw new DialError(target, attempts);
     await world.sleep(backoffDelay(number, world.random(), { base, cap }), { signal });
   }
 }
 
-/** One attempt: an open connection, or nothing open. */
+/** One attempt: resolves with an open connection, or leaves nothing open. */
 async function connect(
   { hostname, port }: TcpAddr,
   timeout: number,
@@ -162,33 +164,30 @@ async function connect(
   const settled = new AbortController();
   signal?.addEventListener("abort", () => cut.abort(signal.reason), { signal: settled.signal });
   world.sleep(timeout, { signal: settled.signal }).then(
-    () => cut.abort(tooLate(timeout)),
+    () => cut.abort(new DOMException(`Cannot connect within ${timeout} ms`, "TimeoutError")),
     () => {}, // settled in time
   );
   try {
     const conn = await Deno.connect({ hostname, port, signal: cut.signal });
     if (!cut.signal.aborted) return conn;
-    conn[Symbol.dispose]();
+    conn[Symbol.dispose](); // too late: it was made in the moment it was cut off
     throw cut.signal.reason;
   } finally {
     settled.abort();
   }
 }
 
-function tooLate(timeout: number): DOMException {
-  return new DOMException(`Cannot connect within ${timeout} ms`, "TimeoutError");
-}
+/** Errors that time does not heal: what is forbidden stays so, and a wrong argument wrong. */
+const LASTING = [
+  Deno.errors.NotCapable,
+  Deno.errors.PermissionDenied,
+  TypeError,
+  RangeError,
+  URIError,
+];
 
-/** Whether time may heal it: a permission and an argument stay what they are. */
 function mayPass(error: unknown): boolean {
-  const lasting = [
-    Deno.errors.NotCapable,
-    Deno.errors.PermissionDenied,
-    TypeError,
-    RangeError,
-    URIError,
-  ];
-  return !lasting.some((kind) => error instanceof kind);
+  return !LASTING.some((kind) => error instanceof kind);
 }
 
 function checkTarget(addr: string | { hostname: string; port: number }): TcpAddr {
