@@ -74,14 +74,15 @@ export class ByteQueue {
 
   /** Takes the first `n` bytes. */
   take(n: number): Uint8Array {
-    const start = this.#at;
-    if (n < this.#head.length - start) {
-      this.#at = start + n;
-      this.#length -= n;
-      // Half the price of subarray(), which first asks what class to make.
-      return new Uint8Array(this.#head.buffer, this.#head.byteOffset + start, n);
-    }
-    return this.#takeMore(n);
+    const head = this.#head;
+    const there = head.length - this.#at;
+    if (n > there) return this.#join(n);
+    // Half the price of subarray(), which first asks what class to make.
+    const bytes = new Uint8Array(head.buffer, head.byteOffset + this.#at, n);
+    this.#at += n;
+    this.#length -= n;
+    if (n === there) this.#advance();
+    return bytes;
   }
 
   /** Drops the first `n` bytes. */
@@ -135,18 +136,11 @@ export class ByteQueue {
     this.#rest = [];
   }
 
-  #takeMore(n: number): Uint8Array {
+  #join(n: number): Uint8Array {
     this.#require(n);
-    const there = this.#head.length - this.#at;
-    if (n === 0) return NOTHING;
-    if (n === there) {
-      const whole = this.#head.subarray(this.#at);
-      this.#pour(n);
-      return whole;
-    }
-    const whole = new Uint8Array(n);
-    this.#pour(n, whole);
-    return whole;
+    const bytes = new Uint8Array(n);
+    this.#pour(n, bytes);
+    return bytes;
   }
 
   /** Removes `n` bytes, which are there, and puts them into `to`. */
@@ -167,7 +161,9 @@ export class ByteQueue {
   #advance(): void {
     this.#at = 0;
     if (this.#first === this.#rest.length) {
-      this.#head = NOTHING;
+      // An idle queue holds on to nothing.
+      this.#head = this.#block = NOTHING;
+      this.#filled = 0;
       return;
     }
     this.#head = this.#rest[this.#first]!;

@@ -7,4 +7,30 @@
 
 export * from "./decoder.ts";
 export * from "./delimited.ts";
+export * from "./fixed.ts";
+export * from "./length.ts";
 export * from "./lines.ts";
+export { type HttpField, HttpFields } from "./http_fields.ts";
+export type { HttpAsked } from "./http_body_end.ts";
+export type { HttpLimits } from "./http_head.ts";
+export * from "./http_request.ts";
+export * from "./http_request_head.ts";
+export * from "./http_response.ts";
+export * from "./http_whole_response.ts";
+export * from "./websocket.ts";
+export * from "./websocket_accept.ts";
+export * from "./websocket_decoder.ts";
+export * from "./websocket_encoder.ts";
+export { applyMask, encodeWebSocketFrame, Opcode, type WebSocketFrame } from "./websocket_frame.ts";
+export { webSocketAccept, WebSocketHandshakeError, webSocketKey } from "./websocket_handshake.ts";
+export {
+  CloseCode,
+  isCloseCode,
+  WebSocketFrameError,
+  type WebSocketLimits,
+  type WebSocketMessage,
+  type WebSocketRole,
+} from "./websocket_message.ts";
+export * from "./websocket_request.ts";
+export * from "./websocket_conn.ts";
+export * from "./open_websocket.ts";

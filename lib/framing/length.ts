@@ -1,0 +1,331 @@
+/**
+ * Messages that say first how long they are.
+ *
+ * The length is a peer's word. It is held against a limit before anything else is done
+ * with it, and memory is taken as bytes come, not as they are promised.
+ *
+ * @example Two messages, cut where nobody asked for it
+ * ```ts
+ * import { drain, LengthDecoder, LengthEncoder } from "@tcplab/tcplab/framing";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const encoder = new LengthEncoder(); // 4 bytes, big endian
+ * const decoder = new LengthDecoder();
+ *
+ * const bytes = encoder.encode(Uint8Array.of(1, 2, 3));
+ * assertEquals(bytes, Uint8Array.of(0, 0, 0, 3, 1, 2, 3));
+ *
+ * decoder.push(bytes);
+ * decoder.push(bytes.subarray(0, 2));
+ * assertEquals([...drain(decoder)], [Uint8Array.of(1, 2, 3)]);
+ * decoder.push(bytes.subarray(2));
+ * assertEquals([...drain(decoder)], [Uint8Array.of(1, 2, 3)]);
+ * ```
+ *
+ * @example A header of a type, a length that counts the header, and a flag
+ * ```ts
+ * import { LengthDecoder } from "@tcplab/tcplab/framing";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const decoder = new LengthDecoder({ prefix: 2, offset: 1, adjustment: -3, strip: 0 });
+ * decoder.push(Uint8Array.of(7, 0, 6, 1, 42, 43));
+ * assertEquals(decoder.next(), Uint8Array.of(7, 0, 6, 1, 42, 43));
+ * ```
+ *
+ * @module
+ */
+
+import { ByteQueue } from "../bytes.ts";
+import {
+  FixedField,
+  type LengthField,
+  MALFORMED,
+  UNFINISHED,
+  VarintField,
+} from "./_length_field.ts";
+import {
+  type Decoder,
+  type Encoder,
+  FrameError,
+  type FrameErrorCode,
+  type FrameErrorFacts,
+} from "./decoder.ts";
+
+/** How the length of a frame is written; the same for both sides. */
+export interface LengthFormat {
+  /**
+   * How many bytes the length takes; `"varint"` is as many as it needs, 8 at most, seven
+   * bits in each and the least significant first (unsigned LEB128).
+   *
+   * @default {4}
+   */
+  prefix?: 1 | 2 | 3 | 4 | 8 | "varint";
+  /**
+   * Whether the least significant byte comes first.
+   *
+   * @default {false}
+   */
+  littleEndian?: boolean;
+  /**
+   * How many bytes of the frame come before the length.
+   *
+   * @default {0}
+   */
+  offset?: number;
+  /**
+   * What to add to the length that is written, to have the number of bytes after it: -4
+   * where it counts its own 4 bytes, 1 where it leaves out one byte that follows it.
+   *
+   * @default {0}
+   */
+  adjustment?: number;
+  /**
+   * The largest length that may be written, before `adjustment`; no more, in any case,
+   * than fits into `prefix`.
+   *
+   * @default {1048576} 1 MiB.
+   */
+  maxLength?: number;
+}
+
+/** Options for {@linkcode LengthDecoder}. */
+export interface LengthDecoderOptions extends LengthFormat {
+  /**
+   * How many bytes to drop from the front of a frame, the length included; 0 keeps it
+   * whole.
+   *
+   * @default {undefined} All up to the end of the length.
+   */
+  strip?: number | undefined;
+  /**
+   * Whether a varint with more bytes than it needs is malformed.
+   *
+   * @default {false}
+   */
+  minimal?: boolean;
+}
+
+const DEFAULT_MAX_LENGTH = 1024 * 1024;
+
+/**
+ * Frames that start with their length.
+ *
+ * A frame that lies in one chunk is a view of it, without a copy: `slice()` what is to be
+ * kept for long. Any other is copied once.
+ */
+export class LengthDecoder implements Decoder<Uint8Array> {
+  readonly #field: LengthField;
+  readonly #fieldAt: number;
+  readonly #adjustment: number;
+  readonly #strip: number | undefined;
+  readonly #queue = new ByteQueue();
+  #maxLength: number;
+  /** Size of the frame in progress with all its header, or `UNFINISHED`. */
+  #size = UNFINISHED;
+  /** How much of it to drop. */
+  #drop = 0;
+  /** Where it starts, counted from the first byte pushed. */
+  #offset = 0;
+  #ended = false;
+  #broken: FrameError | undefined;
+
+  /**
+   * Knows how the length is written.
+   *
+   * @throws {TypeError} If `prefix` is none of those known.
+   * @throws {RangeError} If another option is not an integer, or, except for
+   * `adjustment`, negative.
+   */
+  constructor(options: LengthDecoderOptions = {}) {
+    const { offset = 0, adjustment = 0, strip, minimal = false } = options;
+    const { maxLength = DEFAULT_MAX_LENGTH } = options;
+    this.#field = fieldOf("decode", options, minimal);
+    this.#fieldAt = checkInteger("decode", "offset", offset);
+    this.#adjustment = checkInteger("decode", "adjustment", adjustment, -Infinity);
+    this.#strip = strip === undefined ? strip : checkInteger("decode", "strip", strip);
+    this.#maxLength = checkInteger("decode", "maxLength", maxLength);
+  }
+
+  /**
+   * The largest length accepted: what was asked for, or what the prefix can say. It may be
+   * changed at any time, and holds from the next frame whose header is read.
+   */
+  get maxLength(): number {
+    return Math.min(this.#maxLength, this.#field.most);
+  }
+  set maxLength(maxLength: number) {
+    this.#maxLength = checkInteger("decode", "maxLength", maxLength);
+  }
+
+  /** Bytes held now: those of the unfinished frame, and those not yet asked for. */
+  get buffered(): number {
+    return this.#queue.length;
+  }
+
+  /** Takes bytes as they came, and keeps them: do not write to the chunk again. */
+  push(chunk: Uint8Array): void {
+    if (this.#ended) throw new TypeError("Cannot push as the decoder was told of the end");
+    if (!this.#broken) this.#queue.append(chunk);
+  }
+
+  /** Says that no more bytes will come. */
+  end(): void {
+    this.#ended = true;
+  }
+
+  /**
+   * The next frame, `undefined` until there is one.
+   *
+   * @throws {FrameError} `"too-long"` as soon as the length is read; `"malformed"` if the
+   * length, adjusted, is negative or leaves less than is to be stripped, or is no varint;
+   * `"truncated"` if the end came inside a frame.
+   */
+  next(): Uint8Array | undefined {
+    if (this.#broken) throw this.#broken;
+    if (this.#size === UNFINISHED) this.#readHeader();
+    const size = this.#size;
+    if (size === UNFINISHED || this.#queue.length < size) {
+      if (this.#ended && this.#queue.length > 0) this.#truncated();
+      return undefined;
+    }
+    this.#size = UNFINISHED;
+    this.#offset += size;
+    this.#queue.skip(this.#drop);
+    return this.#queue.take(size - this.#drop);
+  }
+
+  #readHeader(): void {
+    const length = this.#field.peek(this.#queue, this.#fieldAt);
+    if (length === UNFINISHED) return;
+    if (length === MALFORMED) {
+      this.#fail("malformed", "a length must be a varint of the fewest bytes, at most 8");
+    }
+    // The raw length comes first, since the sum with another number may be rounded.
+    const limit = this.maxLength;
+    if (length > limit) this.#tooLong(length, limit);
+    const header = this.#fieldAt + this.#field.size;
+    const drop = this.#strip ?? header;
+    const size = header + length + this.#adjustment;
+    if (size < Math.max(header, drop) || size > Number.MAX_SAFE_INTEGER) {
+      this.#fail(
+        "malformed",
+        `a frame must have the ${
+          Math.max(header, drop)
+        } bytes of its header: current value is ${size}`,
+        { length },
+      );
+    }
+    this.#size = size;
+    this.#drop = drop;
+  }
+
+  #tooLong(rounded: number, limit: number): never {
+    const length = Number.isSafeInteger(rounded)
+      ? rounded
+      : this.#field.peekExact(this.#queue, this.#fieldAt);
+    this.#fail("too-long", `a length must be <= ${limit}: current value is ${length}`, {
+      length,
+      limit,
+    });
+  }
+
+  #truncated(): never {
+    const there = this.#queue.length;
+    if (this.#size !== UNFINISHED) {
+      const missing = this.#size - there;
+      this.#fail("truncated", `the stream ended inside a frame: ${missing} bytes are missing`, {
+        missing,
+      });
+    }
+    const missing = Math.max(this.#fieldAt + this.#field.least - there, 1);
+    this.#fail(
+      "truncated",
+      `the stream ended inside a header: at least ${missing} bytes are missing`,
+      { missing },
+    );
+  }
+
+  #fail(code: FrameErrorCode, why: string, facts: Partial<FrameErrorFacts> = {}): never {
+    this.#queue.clear();
+    this.#broken = new FrameError(code, `Cannot decode as ${why}`, {
+      offset: this.#offset,
+      ...facts,
+    });
+    throw this.#broken;
+  }
+}
+
+/** Options for {@linkcode LengthEncoder}. */
+export type LengthEncoderOptions = LengthFormat;
+
+/** Puts its length before each frame, or into it: see {@linkcode LengthFormat.offset}. */
+export class LengthEncoder implements Encoder<Uint8Array> {
+  readonly #field: LengthField;
+  readonly #fieldAt: number;
+  readonly #adjustment: number;
+  readonly #limit: number;
+
+  /**
+   * Knows how the length is written.
+   *
+   * @throws {TypeError} If `prefix` is none of those known.
+   * @throws {RangeError} If another option is not an integer, or, except for
+   * `adjustment`, negative.
+   */
+  constructor(options: LengthEncoderOptions = {}) {
+    const { offset = 0, adjustment = 0, maxLength = DEFAULT_MAX_LENGTH } = options;
+    this.#field = fieldOf("encode", options, true);
+    this.#fieldAt = checkInteger("encode", "offset", offset);
+    this.#adjustment = checkInteger("encode", "adjustment", adjustment, -Infinity);
+    this.#limit = Math.min(checkInteger("encode", "maxLength", maxLength), this.#field.most);
+  }
+
+  /**
+   * The frame with its length in one piece: the first `offset` bytes of the frame, the
+   * length, and the rest.
+   *
+   * @throws {RangeError} If the length, adjusted, would be negative or over the limit, or
+   * if the frame is shorter than `offset`.
+   */
+  encode(frame: Uint8Array): Uint8Array {
+    const at = this.#fieldAt;
+    const length = frame.length - at - this.#adjustment;
+    if (frame.length < at || length < 0 || length > this.#limit) this.#refuse(frame, length);
+    const size = this.#field.sizeOf(length);
+    const bytes = new Uint8Array(size + frame.length);
+    this.#field.write(length, bytes, at);
+    if (at === 0) {
+      bytes.set(frame, size);
+    } else {
+      bytes.set(frame.subarray(0, at));
+      bytes.set(frame.subarray(at), at + size);
+    }
+    return bytes;
+  }
+
+  #refuse(frame: Uint8Array, length: number): never {
+    if (frame.length < this.#fieldAt) {
+      throw new RangeError(
+        `Cannot encode as a frame must have >= ${this.#fieldAt} bytes: current value has ${frame.length}`,
+      );
+    }
+    throw new RangeError(
+      `Cannot encode as the length of a frame must be 0 to ${this.#limit}: current value is ${length}`,
+    );
+  }
+}
+
+function fieldOf(deed: string, format: LengthFormat, minimal: boolean): LengthField {
+  const { prefix = 4, littleEndian = false } = format;
+  if (prefix === "varint") return new VarintField(minimal);
+  if ([1, 2, 3, 4, 8].includes(prefix)) return new FixedField(prefix, littleEndian);
+  throw new TypeError(
+    `Cannot ${deed} as 'prefix' must be 1, 2, 3, 4, 8 or "varint": current value is ${prefix}`,
+  );
+}
+
+function checkInteger(deed: string, name: string, value: number, least = 0): number {
+  if (Number.isSafeInteger(value) && value >= least) return value;
+  const rule = least === 0 ? "an integer >= 0" : "an integer";
+  throw new RangeError(`Cannot ${deed} as '${name}' must be ${rule}: current value is ${value}`);
+}
