@@ -3,8 +3,8 @@
 import type { Reader } from "../stream/conn.ts";
 import type { World } from "../world.ts";
 
-/** Smallest buffer, and how it grows when a read fills it: see docs/performance.md. */
-const SMALLEST_BUFFER = 1024;
+/** First buffer, and how it grows when a read fills it. An idle connection costs little. */
+const SMALLEST_BUFFER = 256;
 const GROWTH = 4;
 
 /**
@@ -38,82 +38,104 @@ export interface ConverseOptions {
    * then, as their buffer is read into again.
    */
   answer: (bytes: Uint8Array) => Promise<boolean | void>;
+  /** Answers FIN. */
+  answerEnd?: () => Promise<void>;
 }
 
 /**
- * Reads and answers until FIN, or until `answer` wants no more. Resolves with whether FIN
- * was read.
+ * Reads and answers until FIN, or until `answer` wants no more.
  *
  * After `signal` it goes on until the peer pauses. If that never pauses it has a second,
  * or longer if all that was on its way when the signal came is not answered by then,
  * since its answers are not read. A read may then be left pending: what it gets came
  * too late to be answered.
  */
-export async function converse(from: Reader, options: ConverseOptions): Promise<boolean> {
-  const { signal, world } = options;
-  const talk: Talk = { listening: false, reads: 0, caughtUp: 0, bytes: 0, over: false };
-  const loop = listen(from, talk, options);
-  const { promise: paused, resolve: pause } = Promise.withResolvers<void>();
-  let done: AbortController | undefined;
-  const watch = () => {
-    done = new AbortController();
-    pauseOf(talk, world, done.signal).then(pause, () => {});
-  };
-  if (signal.aborted) watch();
-  else signal.addEventListener("abort", watch, { once: true });
-  try {
-    await Promise.race([loop, paused]);
-  } finally {
-    signal.removeEventListener("abort", watch);
-    done?.abort();
-  }
-  talk.over = true;
-  // An answer in hand is finished: half of one would look like a fault.
-  return talk.listening ? false : await loop;
+export function converse(from: Reader, options: ConverseOptions): Promise<void> {
+  return new Promise((resolve, reject) => {
+    new Conversation(from, options, resolve).run().then(resolve, reject);
+  });
 }
 
-/** How the loop fares, for those who watch it: fields, since a promise per read costs. */
-interface Talk {
+/**
+ * There is one for each connection, most of them idle: so it has fields instead of
+ * promises and closures, and listens to the signal itself, which saves 3 KiB each.
+ */
+class Conversation implements EventListenerObject {
+  readonly #from: Reader;
+  readonly #options: ConverseOptions;
+  readonly #leave: () => void;
   /** Whether it waits for the peer. */
-  listening: boolean;
+  #listening = false;
   /** How many reads were begun. */
-  reads: number;
+  #reads = 0;
   /** The last of them that got less than it could take: it left the kernel with nothing. */
-  caughtUp: number;
+  #caughtUp = 0;
   /** How much was read. */
-  bytes: number;
+  #bytes = 0;
   /** Whether to end before the next read. */
-  over: boolean;
-}
+  #over = false;
+  #watching: AbortController | undefined;
 
-async function listen(from: Reader, talk: Talk, options: ConverseOptions): Promise<boolean> {
-  const { largest, answer } = options;
-  let buffer = new Uint8Array(SMALLEST_BUFFER);
-  while (!talk.over) {
-    talk.reads++;
-    talk.listening = true;
-    const n = await from.read(buffer);
-    talk.listening = false;
-    if (n === null) return true;
-    talk.bytes += n;
-    if (n < buffer.length) talk.caughtUp = talk.reads;
-    if (talk.over || await answer(buffer.subarray(0, n)) === false) return false;
-    if (n === buffer.length && n < largest) {
-      buffer = new Uint8Array(Math.min(n * GROWTH, largest));
+  /** `leave` ends it although a read is pending, which nothing can end but its peer. */
+  constructor(from: Reader, options: ConverseOptions, leave: () => void) {
+    this.#from = from;
+    this.#options = options;
+    this.#leave = leave;
+  }
+
+  async run(): Promise<void> {
+    const { signal } = this.#options;
+    if (signal.aborted) this.handleEvent();
+    else signal.addEventListener("abort", this);
+    try {
+      await this.#listen();
+    } finally {
+      signal.removeEventListener("abort", this);
+      this.#watching?.abort();
     }
   }
-  return false;
-}
 
-/** Resolves when the peer pauses, or was given long enough. */
-async function pauseOf(talk: Talk, world: World, signal: AbortSignal): Promise<void> {
-  const { reads, bytes } = talk;
-  let silent = 0;
-  for (let waited = LOOK_EVERY; silent < LOOKS; waited += LOOK_EVERY) {
-    const before = talk.reads;
-    await world.sleep(LOOK_EVERY, { signal });
-    silent = talk.listening && talk.reads === before ? silent + 1 : 0;
-    const heardAll = talk.caughtUp > reads || talk.bytes - bytes >= KERNELS_HOLD;
-    if (waited >= LONGEST_END && heardAll) return;
+  /** The signal has aborted. */
+  handleEvent(): void {
+    this.#watching = new AbortController();
+    this.#pause(this.#watching.signal).then(() => {
+      this.#over = true;
+      // An answer in hand is finished first: half of one would look like a fault.
+      if (this.#listening) this.#leave();
+    }, () => {}); // it has ended
+  }
+
+  async #listen(): Promise<void> {
+    const { largest, answer, answerEnd } = this.#options;
+    let buffer = new Uint8Array(SMALLEST_BUFFER);
+    while (!this.#over) {
+      this.#reads++;
+      this.#listening = true;
+      const n = await this.#from.read(buffer);
+      this.#listening = false;
+      if (this.#over) return;
+      if (n === null) return await answerEnd?.();
+      this.#bytes += n;
+      if (n < buffer.length) this.#caughtUp = this.#reads;
+      if (await answer(buffer.subarray(0, n)) === false) return;
+      if (n === buffer.length && n < largest) {
+        buffer = new Uint8Array(Math.min(n * GROWTH, largest));
+      }
+    }
+  }
+
+  /** Resolves when the peer pauses, or was given long enough. */
+  async #pause(ended: AbortSignal): Promise<void> {
+    const { world } = this.#options;
+    const reads = this.#reads;
+    const bytes = this.#bytes;
+    let silent = 0;
+    for (let waited = LOOK_EVERY; silent < LOOKS; waited += LOOK_EVERY) {
+      const before = this.#reads;
+      await world.sleep(LOOK_EVERY, { signal: ended });
+      silent = this.#listening && this.#reads === before ? silent + 1 : 0;
+      const heardAll = this.#caughtUp > reads || this.#bytes - bytes >= KERNELS_HOLD;
+      if (waited >= LONGEST_END && heardAll) return;
+    }
   }
 }

@@ -69,13 +69,13 @@ export interface EchoOptions extends RawEchoOptions {
  *
  * A client who does not read is not read from: no more than one buffer is held for it.
  */
-export async function rawEcho(
+export function rawEcho(
   conn: Duplex,
   info: Pick<EchoInfo, "signal">,
   options: RawEchoOptions = {},
 ): Promise<void> {
   const { world = realWorld } = options;
-  await converse(conn, {
+  return converse(conn, {
     signal: info.signal,
     world,
     largest: LARGEST_FOR_BYTES,
@@ -120,18 +120,19 @@ export async function echo(
     conn,
     UTF8.encode(`Welcome to the echo server! You are ${formatAddr(remoteAddr)}\n`),
   );
-  const heardAll = await converse(conn, {
+  await converse(conn, {
     signal,
     world,
     largest: LARGEST_FOR_LINES,
     answer: (bytes) => {
-      lines.push(bytes.slice());
+      lines.push(bytes.slice()); // it keeps them, and the buffer is read into again
       return answerLines();
     },
+    answerEnd: async () => {
+      lines.end();
+      await answerLines();
+    },
   });
-  if (!heardAll) return;
-  lines.end();
-  await answerLines();
 }
 
 const UTF8 = new TextEncoder();
