@@ -20,10 +20,6 @@ import type { Duplex } from "./conn.ts";
  * {@linkcode toWritable} do not.
  */
 export class TcpStream implements Duplex {
-  /** Our end. */
-  readonly localAddr: TcpAddr;
-  /** The peer's end. */
-  readonly remoteAddr: TcpAddr;
   /** Bytes read so far. */
   bytesRead = 0;
   /** Bytes written so far: taken by the kernel, which is not yet received by the peer. */
@@ -37,13 +33,24 @@ export class TcpStream implements Duplex {
   /** What broke the connection in both directions, such as a reset; our own closing is none. */
   failure: Error | undefined;
   readonly #conn: Deno.TcpConn;
+  #localAddr: TcpAddr | undefined;
+  #remoteAddr: TcpAddr | undefined;
 
   /** Takes over `conn`: from now on, dispose this instead. */
   constructor(conn: Deno.TcpConn) {
     this.#conn = conn;
-    const { localAddr, remoteAddr } = conn;
-    this.localAddr = tcpAddr(localAddr.hostname, localAddr.port);
-    this.remoteAddr = tcpAddr(remoteAddr.hostname, remoteAddr.port);
+  }
+
+  /** Our end. */
+  get localAddr(): TcpAddr {
+    const { hostname, port } = this.#conn.localAddr;
+    return this.#localAddr ??= tcpAddr(hostname, port);
+  }
+
+  /** The peer's end. */
+  get remoteAddr(): TcpAddr {
+    const { hostname, port } = this.#conn.remoteAddr;
+    return this.#remoteAddr ??= tcpAddr(hostname, port);
   }
 
   /**
