@@ -38,6 +38,7 @@ export class WebSocketHandshakeError extends Error {
 
 const REASONS: ReadonlyMap<number, string> = new Map([
   [400, "Bad Request"],
+  [403, "Forbidden"],
   [405, "Method Not Allowed"],
   [426, "Upgrade Required"],
   [505, "HTTP Version Not Supported"],
