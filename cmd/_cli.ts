@@ -38,6 +38,8 @@ export interface Io {
   readonly log: Log;
   /** Whether standard output may be coloured. */
   readonly color: boolean;
+  /** The columns of the terminal that standard output is; missing if it is none. */
+  readonly columns?: number;
   /** Aborts at the first Ctrl-C or SIGTERM, with an {@linkcode InterruptedError}. */
   readonly interrupted: AbortSignal;
 }
@@ -98,6 +100,8 @@ function surroundings(name: string): Io {
     print,
     log: logger(name),
     color: colorful(Deno.stdout),
+    // A terminal that does not know its size says 0.
+    ...Deno.stdout.isTerminal() && { columns: Deno.consoleSize().columns || 80 },
     interrupted: interruption(Deno.exit),
   };
 }

@@ -64,8 +64,9 @@ export class Pen {
     for (let at = start; at <= stop; at++) {
       line.put(at, row.late ? "┄" : shaft[(at - start) % shaft.length]!, faint);
     }
-    for (const at of this.bars.values()) {
-      if (at > start && at < stop) line.put(at, row.what === "fin" ? "╪" : "┼", faint);
+    for (const [who, at] of this.bars) {
+      const crossed = at > start && at < stop && !row.late && this.#lives.stroke(who) !== " ";
+      if (crossed) line.put(at, row.what === "fin" ? "╪" : "┼", faint);
     }
     line.put(start + Math.floor((stop - start + 1 - columns(words)) / 2), words, style);
     const both = row.what === "handshake";

@@ -92,7 +92,8 @@ export function ladder(events: readonly TraceEvent[], options: LadderOptions = {
   if (names.length === 1) names.push(names[0] === "peer" ? "other" : "peer");
   const drawn = rows(events, names);
   const layout = layoutOf(width, names);
-  const lines = [layout.header(), ...drawn.flatMap((row) => draw(layout, row, width))];
+  const lines = [layout.header()];
+  for (const row of drawn) lines.push(...draw(layout, row, width, lines.length > 1));
   if (lifelines.length > names.length) {
     lines.push(...text(`Not drawn: ${lifelines.slice(names.length).join(", ")}`, width));
   }
@@ -110,8 +111,8 @@ function layoutOf(width: number, names: readonly string[]): Layout {
   return new Wide(width, [left!, right!]);
 }
 
-function draw(layout: Layout, row: Row, width: number): Line[] {
-  if (row.kind === "text") return [layout.pen.line(), ...text(row.text, width)];
+function draw(layout: Layout, row: Row, width: number, spaced: boolean): Line[] {
+  if (row.kind === "text") return [...spaced ? [layout.pen.line()] : [], ...text(row.text, width)];
   layout.pen.begin(row);
   const lines = layout.row(row);
   layout.pen.end(row);

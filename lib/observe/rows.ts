@@ -145,8 +145,12 @@ class Composition {
     return this.#takenBy.get(taker)!.at(-1) === arrow ? taker : undefined;
   }
 
+  /** What came before `taker` asked for it, or from a sender who is not on the record. */
   #take(taker: CallEvent, taken: readonly Arrow[]): void {
-    this.#draw(taken, { taker, late: taken.some((arrow) => arrow.sent !== undefined) });
+    const late = taken.some((arrow) => arrow.sent !== undefined);
+    // A connection that waited to be accepted was whole: nothing arrives with accept().
+    if (late && taker.kind === "accept") this.rows.push({ kind: "call", call: taker });
+    else this.#draw(taken, { taker, late });
   }
 
   #draw(same: readonly Arrow[], facts: Partial<ArrowRow>): void {

@@ -1,0 +1,170 @@
+/**
+ * What a lesson works with: a server and clients on loopback whose every call is on the
+ * record, a voice, a pencil, and checks.
+ *
+ * @module
+ */
+
+import { formatAddr, type TcpAddr, tcpAddr } from "../../lib/addr.ts";
+import { dial } from "../../lib/client/dial.ts";
+import { type CallEvent, connName, type TraceEvent } from "../../lib/observe/events.ts";
+import { type Trace, traced } from "../../lib/observe/trace.ts";
+import { serveTcp } from "../../lib/server/server.ts";
+import type { Duplex, Resettable } from "../../lib/stream/conn.ts";
+import type { TcpStream } from "../../lib/stream/tcp.ts";
+
+/** A connection between two addresses; a `Deno.TcpConn` is one. */
+export interface Addressed extends Duplex {
+  /** Our end. */
+  readonly localAddr: { readonly hostname: string; readonly port: number };
+  /** The peer's end. */
+  readonly remoteAddr: { readonly hostname: string; readonly port: number };
+}
+
+/** A connection on the record. */
+export interface LabConn extends Duplex {
+  /** Our end. */
+  readonly localAddr: TcpAddr;
+  /** The peer's end. */
+  readonly remoteAddr: TcpAddr;
+}
+
+/** The same connection on the record: it can be reset if it could be before. */
+export type OnRecord<Conn> = LabConn & (Conn extends Resettable ? Resettable : unknown);
+
+/** A server on the record. */
+export interface LabServer extends AsyncDisposable {
+  /** Where it listens. */
+  readonly addr: TcpAddr;
+  /** Resolves when all handlers that have started are done, and their connections closed. */
+  idle(): Promise<void>;
+}
+
+/** Options for {@linkcode Lab.draw}. */
+export interface DrawOptions {
+  /**
+   * The lifelines, from left to right.
+   *
+   * @default {["client", "server"]}
+   */
+  lifelines?: readonly string[];
+}
+
+/** A call of one kind. */
+export type CallOf<Kind> = CallEvent & { readonly kind: Kind };
+
+/** What the lab does with what a lesson hands it. */
+export interface LabOptions {
+  /** Aborts when the lesson has taken too long, or is interrupted. */
+  signal: AbortSignal;
+  /** Takes a picture of these events. */
+  show: (events: readonly TraceEvent[], options: DrawOptions) => void;
+  /** Takes what a server's handler threw. */
+  fail: (error: unknown) => void;
+}
+
+/** What a lesson works with. */
+export class Lab {
+  /** Everything that happens; for what a lesson opens by itself. */
+  readonly trace: Trace;
+  /** Aborts when the lesson has taken too long, or is interrupted. */
+  readonly signal: AbortSignal;
+  readonly #options: LabOptions;
+  #drawn = 0;
+
+  /** Records in `trace`. */
+  constructor(trace: Trace, options: LabOptions) {
+    this.trace = trace;
+    this.signal = options.signal;
+    this.#options = options;
+  }
+
+  /** Tells the listener what is about to happen, in the picture as well. */
+  say(text: string): void {
+    this.trace.say(text);
+  }
+
+  /** Claims that something holds. */
+  check(claim: string, holds: boolean): void;
+  /** Claims that `actual` is `expected`, as they are printed. */
+  check<T>(claim: string, actual: T, expected: T): void;
+  check(claim: string, actual: unknown, expected: unknown = true): void {
+    const seen = printed(actual);
+    const wanted = printed(expected);
+    const ok = seen === wanted;
+    const check = { kind: "check", who: "", text: claim, ok } as const;
+    this.trace.add(ok ? check : { ...check, actual: seen, expected: wanted });
+  }
+
+  /** Starts a server; each connection that `handler` is given is closed when it returns. */
+  serve(handler: (conn: LabConn) => Promise<void>, who = "server"): LabServer {
+    const sessions: Promise<void>[] = [];
+    const { signal } = this;
+    const session = async (conn: TcpStream) => {
+      using end = this.accepted(conn, who);
+      await handler(end);
+    };
+    const listening = this.trace.begin({ kind: "listen", who });
+    const server = serveTcp({ signal, onError: this.#options.fail }, (conn) => {
+      sessions.push(session(conn));
+      return sessions.at(-1)!;
+    });
+    listening({ local: formatAddr(server.addr) });
+    return {
+      addr: server.addr,
+      idle: async () => void await Promise.allSettled(sessions),
+      [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
+    };
+  }
+
+  /** Connects to `addr`. */
+  dial(addr: TcpAddr, who = "client"): Promise<LabConn> {
+    return this.connect(addr, who, () => dial(addr, { signal: this.signal }));
+  }
+
+  /** Connects to `addr` by other means. */
+  async connect(addr: TcpAddr, who: string, make: () => Promise<Addressed>): Promise<LabConn> {
+    const conn = await this.trace.call(
+      { kind: "connect", who, remote: formatAddr(addr) },
+      make,
+      (conn) => ({ local: formatAddr(conn.localAddr), conn: nameOf(conn) }),
+    );
+    return this.#record(conn, who);
+  }
+
+  /** Puts a connection that a server of the lesson's own accepted on the record. */
+  accepted<Conn extends Addressed>(conn: Conn, who = "server"): OnRecord<Conn> {
+    const remote = formatAddr(conn.remoteAddr);
+    this.trace.begin({ kind: "accept", who, remote, conn: nameOf(conn) })();
+    return this.#record(conn, who);
+  }
+
+  /** The calls of a kind on a lifeline, in the order in which they were made. */
+  calls<Kind extends CallEvent["kind"]>(who: string, kind: Kind): CallOf<Kind>[] {
+    const found = this.trace.events.filter((event) => event.who === who && event.kind === kind);
+    return found as CallOf<Kind>[];
+  }
+
+  /** Draws what has happened since the last picture, or since the start. */
+  draw(options: DrawOptions = {}): void {
+    const { events } = this.trace;
+    this.#options.show(events.slice(this.#drawn), options);
+    this.#drawn = events.length;
+  }
+
+  #record<Conn extends Addressed>(conn: Conn, who: string): OnRecord<Conn> {
+    const localAddr = tcpAddr(conn.localAddr.hostname, conn.localAddr.port);
+    const remoteAddr = tcpAddr(conn.remoteAddr.hostname, conn.remoteAddr.port);
+    return Object.assign(traced(conn, who, this.trace), { localAddr, remoteAddr }) as OnRecord<
+      Conn
+    >;
+  }
+}
+
+function nameOf({ localAddr, remoteAddr }: Addressed): string {
+  return connName(formatAddr(localAddr), formatAddr(remoteAddr));
+}
+
+function printed(value: unknown): string {
+  return Deno.inspect(value, { depth: Infinity, sorted: true, strAbbreviateSize: 200 });
+}

@@ -1,0 +1,121 @@
+/**
+ * How a scenario tells what happens: to a person, with pictures; to a program, as JSON;
+ * or in the one line that counts.
+ *
+ * @module
+ */
+
+import type { CheckEvent, TraceEvent, VerdictEvent } from "../../lib/observe/events.ts";
+import { isCall } from "../../lib/observe/events.ts";
+import { ladder } from "../../lib/observe/ladder.ts";
+import type { Io } from "../_cli.ts";
+import type { DrawOptions } from "./_lab.ts";
+import type { Lesson } from "./_lesson.ts";
+
+/** A way of telling. */
+export interface Voice {
+  /** The lesson begins. */
+  open(lesson: Lesson): void;
+  /** Something happened; a call, that it returned. */
+  event(event: TraceEvent): void;
+  /** A picture of these events. */
+  show(events: readonly TraceEvent[], options: DrawOptions): void;
+  /** Resolves when all is printed. */
+  close(): Promise<void>;
+}
+
+/** Says nothing, and prints in the order in which it was asked to. */
+class Silence implements Voice {
+  protected readonly io: Io;
+  #printed: Promise<void> = Promise.resolve();
+
+  constructor(io: Io) {
+    this.io = io;
+  }
+
+  open(_lesson: Lesson): void {}
+
+  event(_event: TraceEvent): void {}
+
+  show(_events: readonly TraceEvent[], _options: DrawOptions): void {}
+
+  close(): Promise<void> {
+    return this.#printed;
+  }
+
+  protected print(text: string): void {
+    this.#printed = this.#printed.then(() => this.io.print(text));
+    // Whoever closes learns of it.
+    this.#printed.catch(() => {});
+  }
+
+  protected verdict({ ok, text }: VerdictEvent): void {
+    this.print(`${mark(ok, this.io.color)} ${text}\n`);
+  }
+}
+
+/** One JSON object on each line. */
+export class JsonVoice extends Silence {
+  override event(event: TraceEvent): void {
+    this.print(`${JSON.stringify(event)}\n`);
+  }
+}
+
+/** The verdict only. */
+export class QuietVoice extends Silence {
+  override event(event: TraceEvent): void {
+    if (event.kind === "verdict") this.verdict(event);
+  }
+}
+
+/** For a person: what it is about, pictures, checks, and the verdict. */
+export class PlainVoice extends Silence {
+  /** Checks wait for the picture that they are about. */
+  #held: CheckEvent[] = [];
+  #undrawn = false;
+  #gap = "";
+
+  override open({ title, order, section, about }: Lesson): void {
+    const { color } = this.io;
+    const head = color ? `\x1b[1m${title}\x1b[0m` : title;
+    this.print(`${head}\n(chapter §${order.join(".")}: ${section})\n\n`);
+    for (const paragraph of about) this.print(`${paragraph}\n\n`);
+  }
+
+  override event(event: TraceEvent): void {
+    if (isCall(event)) this.#undrawn = true;
+    if (event.kind === "check") this.#held.push(event);
+    if (!this.#undrawn) this.#release();
+    if (event.kind !== "verdict") return;
+    this.#release();
+    this.print(this.#gap);
+    this.verdict(event);
+  }
+
+  override show(events: readonly TraceEvent[], options: DrawOptions): void {
+    const { lifelines = ["client", "server"] } = options;
+    const { color, columns = 80 } = this.io;
+    const width = Math.max(20, Math.min(columns, 100));
+    if (events.some(isCall)) {
+      this.print(`${this.#gap}${ladder(events, { lifelines, color, width })}\n`);
+      this.#gap = "\n";
+    }
+    this.#undrawn = false;
+    this.#release();
+  }
+
+  #release(): void {
+    const { color } = this.io;
+    for (const { ok, text, actual, expected } of this.#held.splice(0)) {
+      const why = ok ? "" : `: expected ${expected}, got ${actual}`;
+      this.print(`  ${mark(ok, color)} ${text}${why}\n`);
+      this.#gap = "\n";
+    }
+  }
+}
+
+/** A tick or a cross. */
+export function mark(ok: boolean, color: boolean): string {
+  const [sign, sgr] = ok ? ["✓", 32] : ["✗", 31];
+  return color ? `\x1b[${sgr}m${sign}\x1b[0m` : sign;
+}
