@@ -138,9 +138,10 @@ export class Sessions {
   }
 
   #blame(session: Session, error: unknown): void {
+    const { onError } = this.#server.options;
     this.#handlerErrors++;
     try {
-      this.#server.options.onError(error, session);
+      onError(error, session);
     } catch (failed) {
       reportError(failed);
     }

@@ -1,0 +1,26 @@
+/**
+ * A server in a process of its own, for tests/server/process_test.ts: it echoes, tells its
+ * events by one line each, and does what it is told by its arguments.
+ */
+
+import { serveTcp } from "../../lib/server/server.ts";
+import { echo } from "./_served.ts";
+
+const told = new Set(Deno.args);
+const server = serveTcp({
+  idleTimeout: 3_600_000,
+  onEvent: (event) => {
+    if (event.type === "listening") say(`listening on ${event.addr.port}`);
+    if (event.type === "acceptError") say(`acceptError in ${event.retryIn} ms: ${event.error}`);
+    if (event.type === "accepted" && told.has("--unref-later")) {
+      server.unref();
+      say("unref");
+    }
+  },
+}, echo);
+if (told.has("--unref")) server.unref();
+if (told.has("--ref")) server.ref();
+
+function say(line: string): void {
+  Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));
+}
