@@ -1,4 +1,5 @@
 import { memoryPair } from "../../lib/stream/memory.ts";
+import { dialResettable, listenResettable } from "../../lib/stream/resettable.ts";
 import { TcpStream } from "../../lib/stream/tcp.ts";
 import { pairOf, testDuplex } from "../_conformance.ts";
 
@@ -18,3 +19,8 @@ async function connected(): Promise<[Deno.TcpConn, Deno.TcpConn]> {
   const { port } = listener.addr;
   return await Promise.all([Deno.connect({ port }), listener.accept()]);
 }
+
+testDuplex("dialResettable() and listenResettable()", async () => {
+  using listener = await listenResettable();
+  return pairOf(...await Promise.all([dialResettable(listener.addr), listener.accept()]));
+});
