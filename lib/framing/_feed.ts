@@ -22,12 +22,17 @@ export class Feed<Frame> implements Decoder<Frame> {
   /** Whether no more will come. */
   ended = false;
   readonly #step: () => Frame | undefined;
+  readonly #letGo: () => void;
   #error: unknown;
   #pushed = 0;
 
-  /** `step` is asked for the next frame; if it throws, that was the last time. */
-  constructor(step: () => Frame | undefined) {
+  /**
+   * `step` is asked for the next frame; if it throws, that was the last time, and `letGo`
+   * drops what it holds besides the queue.
+   */
+  constructor(step: () => Frame | undefined, letGo: () => void = () => {}) {
     this.#step = step;
+    this.#letGo = letGo;
   }
 
   /** How many bytes were used, which is where the next one stands in the stream. */
@@ -61,6 +66,7 @@ export class Feed<Frame> implements Decoder<Frame> {
     } catch (error) {
       this.#error = error;
       this.queue.clear();
+      this.#letGo();
       throw error;
     }
   }

@@ -52,13 +52,13 @@ export class HttpBodyDecoder {
     return bytes;
   }
 
-  /** The trailers if the body is over; `ended` says that no more bytes will come. */
-  trailers(ended: boolean): HttpFields | undefined {
+  /** The trailers if the body is over; `ended` says that no bytes follow those in `queue`. */
+  trailers(queue: ByteQueue, ended: boolean): HttpFields | undefined {
     if (this.#chunked?.trailers) return this.#chunked.trailers;
     if (this.#chunked === undefined && this.#left === 0) return new HttpFields();
     if (!ended) return undefined;
     if (this.#left === Infinity) return new HttpFields();
-    const missing = this.#chunked?.missing ?? this.#left;
+    const missing = this.#chunked?.missing(queue) ?? this.#left;
     throw this.#fault(
       "truncated",
       "the stream must not end inside its body: " +

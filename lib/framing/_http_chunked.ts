@@ -46,16 +46,12 @@ export class ChunkedDecoder {
     return this.#fields.held;
   }
 
-  /** How many bytes at least are still to come. */
-  get missing(): number {
-    switch (this.#part) {
-      case "trailers":
-        return 1; // LF
-      case "size":
-        return 5; // 0 CR LF CR LF
-      default:
-        return this.#left + 7; // CR LF as well
-    }
+  /** How many bytes at least are still to come after those in `queue`. */
+  missing(queue: ByteQueue): number {
+    if (this.#part === "trailers") return 1; // LF
+    const last = "0\r\n\r\n".length;
+    if (this.#part === "size") return Math.max(last - queue.length, 1);
+    return this.#left + "\r\n".length + last - queue.length;
   }
 
   /** More of the body, or `undefined` until there is more; see {@linkcode trailers}. */

@@ -107,12 +107,17 @@ export class HttpFieldsDecoder {
       this.#open = line;
       if (line !== "") continue;
       const fields = new HttpFields(this.#fields);
-      this.#fields = [];
-      this.#open = undefined;
-      this.#size = 0;
+      this.clear();
       return fields;
     }
     return undefined;
+  }
+
+  /** Drops what it holds. */
+  clear(): void {
+    this.#fields = [];
+    this.#open = undefined;
+    this.#size = 0;
   }
 
   #unfold(line: string): void {
@@ -183,8 +188,14 @@ export class HttpHeadDecoder {
     const fields = this.#fields.take(queue);
     if (fields === undefined) return undefined;
     const start = this.#start;
-    this.#start = undefined;
+    this.clear();
     return { start, fields };
+  }
+
+  /** Drops what it holds. */
+  clear(): void {
+    this.#start = undefined;
+    this.#fields.clear();
   }
 
   /** Does not wait for a line end that may never come: a TLS alert has none. */

@@ -45,7 +45,7 @@ export class HttpRequestHeadDecoder implements Decoder<HttpRequestHead> {
 
   /** Keeps to `limits`. */
   constructor(limits: HttpLimits = {}) {
-    this.#feed = new Feed(() => this.#next());
+    this.#feed = new Feed(() => this.#next(), () => this.#head.clear());
     this.#head = new HttpHeadDecoder(httpLimits(limits), "client", "", this.#fault);
   }
 

@@ -107,7 +107,10 @@ export class HttpResponseDecoder implements Decoder<HttpResponseEvent> {
     this.#limits = { ...httpLimits(options), maxBody };
     this.#maxInterim = maxInterim;
     this.#asked = [request];
-    this.#feed = new Feed(() => this.#body ? this.#nextInBody(this.#body) : this.#nextHead());
+    this.#feed = new Feed(
+      () => this.#body ? this.#nextInBody(this.#body) : this.#nextHead(),
+      () => this.#letGo(),
+    );
     this.#head = new HttpHeadDecoder(this.#limits, "server", "HTTP/1.", this.#fault);
   }
 
@@ -190,7 +193,7 @@ export class HttpResponseDecoder implements Decoder<HttpResponseEvent> {
   #nextInBody(body: HttpBodyDecoder): HttpResponseEvent | undefined {
     const bytes = body.take(this.#feed.queue);
     if (bytes !== undefined) return { type: "body", bytes };
-    const trailers = body.trailers(this.#feed.ended);
+    const trailers = body.trailers(this.#feed.queue, this.#feed.ended);
     if (trailers === undefined) return undefined;
     this.#body = undefined;
     this.#asked.shift();
@@ -210,6 +213,11 @@ export class HttpResponseDecoder implements Decoder<HttpResponseEvent> {
     if (ended && this.#asked.length > 0) {
       throw this.#fault("truncated", "the peer must not close before it has answered");
     }
+  }
+
+  #letGo(): void {
+    this.#head.clear();
+    this.#body = undefined;
   }
 
   #statusLine(line: string): Omit<HttpResponseHead, "fields"> {

@@ -68,7 +68,7 @@ export class WebSocketDecoder implements Decoder<WebSocketMessage> {
   constructor(options: WebSocketDecoderOptions) {
     this.#role = options.role;
     this.#limits = webSocketLimits(options);
-    this.#feed = new Feed(() => this.#next());
+    this.#feed = new Feed(() => this.#next(), () => this.#gather.take());
     this.#gather = new Gather(this.#limits.maxMessage);
   }
 
