@@ -70,5 +70,5 @@ export function quote(name: string): string {
 /** A path, cut before its last part; on Windows a backslash separates as well. */
 export function splitPath(path: string): [folder: string, name: string] {
   const end = path.search(Deno.build.os === "windows" ? /[^/\\]*$/ : /[^/]*$/);
-  return [path.slice(0, end) || ".", path.slice(end)];
+  return [path.slice(0, end).replace(/(.)[/\\]$/, "$1") || ".", path.slice(end)];
 }

@@ -105,7 +105,12 @@ export class Part implements AsyncDisposable {
 /** Opens what is at `path`, if it is a file, or makes one; follows no link. */
 async function openFile(path: string, mode: number): Promise<Deno.FsFile> {
   try {
-    return await Deno.open(path, { read: true, write: true, createNew: true, mode: mode | 0o600 });
+    return await Deno.open(path, {
+      read: true,
+      write: true,
+      createNew: true,
+      mode: mode & 0o777 | 0o600,
+    });
   } catch (error) {
     if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
   }
