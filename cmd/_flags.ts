@@ -115,7 +115,7 @@ function nearest(typed: string, words: readonly string[]): string | undefined {
 }
 
 /** Letters to add, drop or change to come from `a` to `b` (Levenshtein). */
-function distance(a: string, b: string): number {
+export function distance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, j) => j);
   for (let i = 1; i <= a.length; i++) {
     const next = [i];

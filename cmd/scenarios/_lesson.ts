@@ -7,6 +7,7 @@
  */
 
 import { FailureError } from "../_cli.ts";
+import type { Permission } from "../_permissions.ts";
 
 /** A scenario's module doc, taken apart. */
 export interface Lesson {
@@ -59,13 +60,14 @@ export function byOrder(a: readonly number[], b: readonly number[]): number {
 
 const SHEBANG = "#!/usr/bin/env -S deno run";
 
-/** Permissions are named with what they are for; a whole kind is never needed by a lesson. */
-const LEAST = /^(--allow-(net|read|write|run|env|sys)=[^\s=,]\S*|--unstable-[a-z-]+)$/;
+/** A permission is named with what it is for: no lesson needs a whole kind. */
+const GRANT = /^--allow-(net|read|write|run|env)=([^\s=]+)$/;
+const UNSTABLE = /^--unstable-[a-z-]+$/;
 
 /**
- * The flags on a scenario's first line.
+ * The flags on a scenario's first line, for starting it.
  *
- * @throws {LessonError} If it is missing, or grants more than it names.
+ * @throws {LessonError} If the line is missing, or grants more than it names.
  */
 export function permissions(source: string): string[] {
   const first = source.split("\n", 1)[0]!;
@@ -73,11 +75,23 @@ export function permissions(source: string): string[] {
     throw new LessonError(`its first line must begin with "${SHEBANG}"`);
   }
   const flags = first.slice(SHEBANG.length).split(" ").filter((flag) => flag !== "");
-  const stray = flags.find((flag) => !LEAST.test(flag));
+  const stray = flags.find((flag) => !GRANT.test(flag) && !UNSTABLE.test(flag));
   if (stray === undefined) return flags;
   throw new LessonError(
     `its first line must grant only what it names, such as --allow-net=127.0.0.1: got ${stray}`,
   );
+}
+
+/**
+ * The permissions that those flags give, one by one.
+ *
+ * @throws {LessonError} As {@linkcode permissions} does.
+ */
+export function grants(source: string): Permission[] {
+  return permissions(source).flatMap((flag) => {
+    const [, kind, values = ""] = GRANT.exec(flag) ?? [];
+    return values.split(",").filter((to) => to !== "").map((to) => ({ kind, to }) as Permission);
+  });
 }
 
 function oneLine(paragraph: string): string {

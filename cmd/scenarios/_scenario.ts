@@ -13,9 +13,10 @@ import { realWorld, type World } from "../../lib/world.ts";
 import { FailureError, type Io, type Main } from "../_cli.ts";
 import { toggle } from "../_flag.ts";
 import { parseFlags } from "../_flags.ts";
-import { help } from "../_help.ts";
+import { moduleDoc } from "../_help.ts";
+import { need } from "../_permissions.ts";
 import { Lab } from "./_lab.ts";
-import { lesson } from "./_lesson.ts";
+import { grants, lesson } from "./_lesson.ts";
 import { JsonVoice, PlainVoice, QuietVoice, type Voice } from "./_voice.ts";
 
 /** What the command line of every scenario may say. */
@@ -47,8 +48,11 @@ export function scenario(
   const name = new URL(script.url).pathname.replace(/^.*\/|\.[^.]+$/g, "");
   return async (args, io) => {
     const { json, quiet } = parseFlags(args, flags);
+    // Deno hands out the text of the main module without any permission.
+    const { default: source } = await import(script.url, { with: { type: "text" } });
+    for (const grant of grants(source)) need(grant);
     const voice = new (json ? JsonVoice : quiet ? QuietVoice : PlainVoice)(io);
-    voice.open(lesson(await help(script)));
+    voice.open(lesson(moduleDoc(source)));
     const trace = new Trace({ world, onEvent: (event) => voice.event(event) });
     const problem = await attempt(steps, trace, { deadline, world, voice, io });
     // Whatever still waits belongs to the record: it may be what the lesson hung on.
