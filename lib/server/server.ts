@@ -5,6 +5,7 @@
  */
 
 import { type TcpAddr, tcpAddr } from "../addr.ts";
+import { realWorld } from "../world.ts";
 import { Acceptor } from "./accept.ts";
 import { bindError } from "./bind_error.ts";
 import { DrainLog, type DrainReport, type ShutdownOptions } from "./drain.ts";
@@ -111,6 +112,9 @@ const PATIENCE = 10_000;
 /** How long a handler may take to notice that its connection was cut, in milliseconds. */
 const LAST_WORDS = 1000;
 
+/** What a timer can hold: some 25 days, and then it is set again. */
+const LONGEST_TIMER = 2 ** 31 - 1;
+
 class Server implements TcpServer {
   readonly addr: TcpAddr;
   readonly finished: Promise<void>;
@@ -184,8 +188,12 @@ class Server implements TcpServer {
     return this.conns >= this.#maxConns;
   }
 
-  #change(): Promise<void> {
-    return new Promise((resolve) => this.#noticeChange = resolve);
+  /** Waits, and keeps the process alive as a pending accept() would. */
+  async #change(): Promise<void> {
+    const noticed = new AbortController();
+    this.#noticeChange = () => noticed.abort();
+    const longest = { signal: noticed.signal, ref: this.#refed };
+    await realWorld.sleep(LONGEST_TIMER, longest).catch(() => {});
   }
 
   #changed(): void {
@@ -307,7 +315,9 @@ class Server implements TcpServer {
     this.#refed = refed;
     for (const it of [this.#listener, ...this.#waiting]) refed ? it.ref() : it.unref();
     this.#sessions.setRef(refed);
-    this.#acceptor.retryNow(); // so that its timer is of the new kind
+    // What they wait for is then waited for by timers of the new kind.
+    this.#acceptor.retryNow();
+    this.#changed();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

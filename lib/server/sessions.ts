@@ -54,9 +54,8 @@ export class Sessions {
   /** Serves `conn`, and closes it in the end. */
   begin(conn: Deno.TcpConn): Session {
     const { options, tell } = this.#server;
-    const { noDelay, keepAlive, idleTimeout, world } = options;
-    if (noDelay) conn.setNoDelay();
-    if (keepAlive) conn.setKeepAlive();
+    const { idleTimeout, world } = options;
+    configure(conn, options);
     const session = new Session(++this.#accepted, new TcpStream(conn), world.now());
     this.#all.add(session);
     this.#peak = Math.max(this.#peak, this.#all.size);
@@ -157,5 +156,14 @@ export class Sessions {
       else if (session.lingering) watched = true;
     }
     return watched;
+  }
+}
+
+function configure(conn: Deno.TcpConn, { noDelay, keepAlive }: CheckedOptions): void {
+  try {
+    if (noDelay) conn.setNoDelay();
+    if (keepAlive) conn.setKeepAlive();
+  } catch {
+    // The client has reset it already (EINVAL on some systems): the first read will say so.
   }
 }

@@ -4,6 +4,7 @@
  */
 
 import { serveTcp } from "../../lib/server/server.ts";
+import { realWorld } from "../../lib/world.ts";
 import { echo } from "./_served.ts";
 
 const told = new Set(Deno.args);
@@ -18,6 +19,15 @@ const server = serveTcp({
     }
   },
 }, echo);
+if (told.has("--suspend")) {
+  server.suspend();
+  // Nothing in this keeps the process alive, so it gets there only if the server does.
+  Deno.addSignalListener("SIGUSR1", async () => {
+    for (let i = 0; i < 20; i++) await realWorld.sleep(1, { ref: false });
+    server.resume();
+  });
+  say("suspended");
+}
 if (told.has("--unref")) server.unref();
 if (told.has("--ref")) server.ref();
 

@@ -4,7 +4,8 @@ import { assert, assertEquals } from "@std/assert";
 import { type TcpAddr, tcpAddr } from "../../lib/addr.ts";
 import { needs } from "../_needs.ts";
 import { startProgram } from "../_script.ts";
-import { roundTrip } from "./_served.ts";
+import { readExact, writeAll } from "../../lib/stream/conn.ts";
+import { BYTE, roundTrip } from "./_served.ts";
 
 const CROWD = ["run", "--quiet", "--no-prompt", "--allow-net=127.0.0.1", "tests/server/_crowd.ts"];
 
@@ -72,3 +73,22 @@ needs({ run: ["deno"] }, "TcpServer.ref() keeps the process alive again", async 
   using client = await Deno.connect(await addrOf(crowd));
   await roundTrip(client);
 });
+
+needs({ run: ["deno"] }, "TcpServer keeps the process alive while it is suspended", async () => {
+  await using crowd = startCrowd(["--suspend"]);
+  const addr = await addrOf(crowd);
+  await crowd.printed(/suspended/);
+  using client = await Deno.connect(addr);
+  await writeAll(client, BYTE);
+  crowd.kill("SIGUSR1");
+  assertEquals(await readExact(client, 1), BYTE);
+});
+
+needs(
+  { run: ["deno"] },
+  "TcpServer.unref() lets the process end while it is suspended",
+  async () => {
+    await using crowd = startCrowd(["--suspend", "--unref"]);
+    assertEquals((await crowd.ended()).code, 0);
+  },
+);

@@ -82,14 +82,15 @@ Deno.test("serveTcp() tells onListen before it returns", async () => {
   assertEquals(events.all, [{ type: "listening", addr: server.addr }]);
 });
 
-/** What was set on connections while `act` ran. */
-async function socketOptions(act: () => Promise<void>): Promise<string[]> {
+/** What was set on connections while `act` ran, or was tried in vain. */
+async function socketOptions(act: () => Promise<void>, error?: Error): Promise<string[]> {
   using probe = await loopback();
   const prototype = Object.getPrototypeOf(probe.conn);
   const { setNoDelay, setKeepAlive } = prototype;
   const calls: string[] = [];
   prototype.setNoDelay = function (on = true) {
     calls.push(`noDelay ${on}`);
+    if (error) throw error;
     setNoDelay.call(this, on);
   };
   prototype.setKeepAlive = function (on = true) {
@@ -134,6 +135,15 @@ for (
     assertEquals(calls, expected);
   });
 }
+
+Deno.test("TcpServer outlives a socket that takes no option", async () => {
+  const calls = await socketOptions(async () => {
+    await using server = serveTcp({ keepAlive: true }, echo);
+    using client = await Deno.connect(server.addr);
+    await roundTrip(client);
+  }, new Error("Invalid argument (os error 22)"));
+  assertEquals(calls, ["noDelay true"]);
+});
 
 Deno.test("serveTcp({ backlog: 0 }) leaves a second unaccepted client in the cold", async () => {
   await using server = serveTcp({ backlog: 0, maxConns: 1 }, echo);
