@@ -13,7 +13,7 @@ import { configureSync, getAnsiColorFormatter, getLogger } from "@logtape/logtap
 import { getTextFormatter, type Logger, type TextFormatterOptions } from "@logtape/logtape";
 import { explain, explainLine } from "../lib/errors.ts";
 import type { Reader } from "../lib/stream/conn.ts";
-import { UsageError } from "./_flags.ts";
+import { beforeDashes, UsageError } from "./_flags.ts";
 import { help, VERSION } from "./_help.ts";
 import { MissingPermissionError } from "./_permissions.ts";
 import { InterruptedError, interruption } from "./_signals.ts";
@@ -70,7 +70,7 @@ export async function run(main: Main, script: ImportMeta): Promise<never> {
 
 /** Answers `--help` and `--version`, whatever else is there; otherwise nothing. */
 async function asked(script: ImportMeta, { print }: Io): Promise<number | undefined> {
-  const flags = Deno.args.slice(0, (Deno.args.indexOf("--") + 1 || Infinity) - 1);
+  const flags = beforeDashes(Deno.args);
   const wants = (...names: string[]) => flags.some((flag) => names.includes(flag));
   if (wants("--help", "-h")) await print(`${await help(script)}\n`);
   else if (wants("--version")) await print(`${VERSION}\n`);

@@ -49,7 +49,7 @@ export function parseFlags<F extends Flags, O extends Flags = Record<never, neve
   if (strangers[0] !== undefined) throw unknownFlag(strangers[0], names);
   const values: Record<string, unknown> = {};
   for (const name of names) {
-    values[name] = flagValue(`--${dashed(name)}`, flags[name]!, given, args);
+    values[name] = flagValue(`--${dashed(name)}`, flags[name]!, given, beforeDashes(args));
   }
   Object.assign(values, operandValues(given._.map(String), operands));
   return values as Values<F> & Values<O>;
@@ -104,6 +104,12 @@ function unknownFlag(arg: string, names: readonly string[]): UsageError {
   const near = nearest(typed, all);
   const hint = near === undefined ? "" : ` (did you mean ${near}?)`;
   return new UsageError(`unknown flag ${printable(typed)}${hint}: allowed are ${all.join(", ")}`);
+}
+
+/** Those that may be flags: after `--` there are none. */
+export function beforeDashes(args: readonly string[]): readonly string[] {
+  const dashes = args.indexOf("--");
+  return dashes < 0 ? args : args.slice(0, dashes);
 }
 
 /** The word that the fewest edits lead to, if they are few enough for a slip of the hand. */

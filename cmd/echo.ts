@@ -22,7 +22,8 @@
  *     --help, --version
  *
  * What happens is logged to standard error. The first Ctrl-C or SIGTERM lets no one else
- * in, answers what has arrived, and ends within --drain; the second ends at once.
+ * in, answers what has arrived (for half of --drain at most, as whole answers and then FIN),
+ * and ends within --drain. The second ends at once.
  *
  * Exit codes: 0, ended; 1, could not serve; 2, wrong command line; 130 or 143, ended at once.
  *
@@ -51,7 +52,8 @@ export const flags = {
 /** Serves until it is interrupted. */
 export async function main(args: string[], io: Io): Promise<void> {
   const { host, raw, maxLine, drain, ...options } = parseFlags(args, flags);
-  const handler: TcpHandler = raw ? rawEcho : (conn, info) => echo(conn, info, { maxLine });
+  const answers = { maxLine, endTimeout: drain / 2 };
+  const handler: TcpHandler = (conn, info) => (raw ? rawEcho : echo)(conn, info, answers);
   await using server = serve({ hostname: host, ...options }, handler, io.log);
   await serveUntilInterrupted(server, io, drain);
 }

@@ -32,11 +32,14 @@ export function firstMissing(what: Needs): string | undefined {
   for (const name of kinds) {
     if (Deno.permissions.querySync({ name }).state !== "granted") return `needs --allow-${name}`;
   }
-  for (const command of what.run ?? []) {
+  for (const name of what.run ?? []) {
+    // Not what the path has for it, which may be a launcher that keeps signals to itself.
+    const command = name === "deno" ? Deno.execPath() : name;
     const { state } = Deno.permissions.querySync({ name: "run", command });
     if (state !== "granted") return `needs --allow-run=${command}`;
-    if (command !== "deno" && !installed(command)) return `needs the program ${command}`;
+    if (!installed(command)) return `needs the program ${command}`;
   }
+  return undefined;
 }
 
 /** Whether a program can be started; what it says to `--version` does not matter. */

@@ -16,19 +16,15 @@ const GROWTH = 4;
 const LOOKS = 5;
 const LOOK_EVERY = 20;
 
-/** How long a peer that never pauses is answered after it was time to end. Guessed. */
+/** How long a peer that never pauses is answered, if it got all its answers. Guessed. */
 const LONGEST_END = 1000;
-
-/**
- * More than two kernels hold for one connection: of what had been sent by the time to end,
- * the rest is here after that many bytes. Linux: 6 MiB received, 4 MiB to be sent (tcp(7)).
- */
-const KERNELS_HOLD = 16 * 1024 * 1024;
 
 /** What {@linkcode converse} needs to know. */
 export interface ConverseOptions {
   /** Aborts when it is time to come to an end. */
   signal: AbortSignal;
+  /** The longest that the end may take, in milliseconds. */
+  endTimeout: number;
   /** The largest buffer to read into, in bytes. */
   largest: number;
   /** The clock. */
@@ -45,10 +41,9 @@ export interface ConverseOptions {
 /**
  * Reads and answers until FIN, or until `answer` wants no more.
  *
- * After `signal` it goes on until the peer pauses. If that never pauses it has a second,
- * or longer if all that was on its way when the signal came is not answered by then,
- * since its answers are not read. A read may then be left pending: what it gets came
- * too late to be answered.
+ * After `signal` it goes on until the peer pauses, or for a second if it never does, or
+ * for `endTimeout` if by then not all is answered that was on its way at the signal. A
+ * read may then be left pending: what it gets came too late to be answered.
  */
 export function converse(from: Reader, options: ConverseOptions): Promise<void> {
   return new Promise((resolve, reject) => {
@@ -70,8 +65,6 @@ class Conversation implements EventListenerObject {
   #reads = 0;
   /** The last of them that got less than it could take: it left the kernel with nothing. */
   #caughtUp = 0;
-  /** How much was read. */
-  #bytes = 0;
   /** Whether to end before the next read. */
   #over = false;
   #watching: AbortController | undefined;
@@ -115,7 +108,6 @@ class Conversation implements EventListenerObject {
       this.#listening = false;
       if (this.#over) return;
       if (n === null) return await answerEnd?.();
-      this.#bytes += n;
       if (n < buffer.length) this.#caughtUp = this.#reads;
       if (await answer(buffer.subarray(0, n)) === false) return;
       if (n === buffer.length && n < largest) {
@@ -126,16 +118,15 @@ class Conversation implements EventListenerObject {
 
   /** Resolves when the peer pauses, or was given long enough. */
   async #pause(ended: AbortSignal): Promise<void> {
-    const { world } = this.#options;
+    const { world, endTimeout } = this.#options;
     const reads = this.#reads;
-    const bytes = this.#bytes;
     let silent = 0;
-    for (let waited = LOOK_EVERY; silent < LOOKS; waited += LOOK_EVERY) {
+    for (let waited = 0; waited < endTimeout && silent < LOOKS;) {
+      if (waited >= LONGEST_END && this.#caughtUp > reads) return;
       const before = this.#reads;
       await world.sleep(LOOK_EVERY, { signal: ended });
+      waited += LOOK_EVERY;
       silent = this.#listening && this.#reads === before ? silent + 1 : 0;
-      const heardAll = this.#caughtUp > reads || this.#bytes - bytes >= KERNELS_HOLD;
-      if (waited >= LONGEST_END && heardAll) return;
     }
   }
 }

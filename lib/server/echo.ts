@@ -7,8 +7,8 @@
  * for a second if it never is, and only then let the server send FIN. So what had reached
  * the server is answered, and the client reads whole answers and then EOF. To send FIN at
  * once would leave unanswered what is in the kernel's buffers; to wait for the client's
- * FIN would let an idle client hold up the end. A client who does not read its answers
- * is waited for as long as the server's patience lasts, and then cut.
+ * FIN would let an idle client hold up the end. A client who is late in reading its
+ * answers, or one of too many, is answered for up to `endTimeout`.
  *
  * @example An echo server, and a client that ends first
  * ```ts
@@ -46,6 +46,13 @@ export interface EchoInfo {
 /** Options for {@linkcode rawEcho}. */
 export interface RawEchoOptions {
   /**
+   * How many milliseconds after `info.signal` answers may go on. It should be less than the
+   * server's patience, whose end may cut an answer in two.
+   *
+   * @default {5000}
+   */
+  endTimeout?: number;
+  /**
    * The clock that tells a silent client from a busy one.
    *
    * @default {realWorld}
@@ -74,10 +81,11 @@ export function rawEcho(
   info: Pick<EchoInfo, "signal">,
   options: RawEchoOptions = {},
 ): Promise<void> {
-  const { world = realWorld } = options;
+  const { endTimeout = 5000, world = realWorld } = options;
   return converse(conn, {
     signal: info.signal,
     world,
+    endTimeout,
     largest: LARGEST_FOR_BYTES,
     answer: (bytes) => writeAll(conn, bytes),
   });
@@ -102,7 +110,7 @@ export async function echo(
   info: EchoInfo,
   options: EchoOptions = {},
 ): Promise<void> {
-  const { maxLine = 65536, world = realWorld } = options;
+  const { maxLine = 65536, endTimeout = 5000, world = realWorld } = options;
   const { remoteAddr, signal } = info;
   const lines = new LineDecoder({ maxLength: maxLine, onTooLong: () => "too long" as const });
 
@@ -123,6 +131,7 @@ export async function echo(
   await converse(conn, {
     signal,
     world,
+    endTimeout,
     largest: LARGEST_FOR_LINES,
     answer: (bytes) => {
       lines.push(bytes.slice()); // it keeps them, and the buffer is read into again

@@ -1,0 +1,49 @@
+/** How each script is made to do its work once, for the tests that hold for all of them. */
+
+import { assertEquals } from "@std/assert";
+import { dial } from "../../lib/client/dial.ts";
+import type { TcpServer } from "../../lib/server/server.ts";
+import { formatAddr } from "../../lib/addr.ts";
+import { readToEnd, writeAll } from "../../lib/stream/conn.ts";
+import { ROOT, type Started } from "../_script.ts";
+
+/** One script. */
+export interface Use {
+  /** Its arguments, given an echo server to talk to. */
+  args?: (server: TcpServer) => string[];
+  /** Sees it work, and ends it. By default it ends by itself, and well. */
+  works?: (script: Started) => Promise<void>;
+}
+
+/** The scripts that want more than to be started and waited for. */
+export const USES: Record<string, Use> = {
+  echo: {
+    args: () => ["--port", "0"],
+    works: async (script) => {
+      using client = await dial(await script.addr());
+      await writeAll(client, new TextEncoder().encode("hello\nquit\n"));
+      await readToEnd(client);
+      script.kill("SIGTERM");
+      assertEquals((await script.ended()).code, 0);
+    },
+  },
+  talk: {
+    args: (server) => [formatAddr(server.addr)],
+    works: async (script) => {
+      await script.type("hello\n");
+      await script.printed(/ECHO: hello/);
+      await script.endInput();
+      await script.output();
+    },
+  },
+};
+
+/** Every script of cmd/, by its path there without `.ts`; none if that may not be looked up. */
+export function allScripts(): string[] {
+  if (Deno.permissions.querySync({ name: "read", path: ROOT }).state !== "granted") return [];
+  return ["", "scenarios/"].flatMap((folder) =>
+    [...Deno.readDirSync(new URL(`cmd/${folder}`, ROOT))]
+      .filter(({ name }) => /^[^_].*\.ts$/.test(name))
+      .map(({ name }) => `${folder}${name.slice(0, -3)}`)
+  ).sort();
+}

@@ -1,0 +1,82 @@
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { echo } from "../../lib/server/echo.ts";
+import { serveTcp } from "../../lib/server/server.ts";
+import { needs } from "../_needs.ts";
+import { firstLineFlags, ROOT, start, type Started, startProgram } from "../_script.ts";
+import { allScripts, USES } from "./_scripts.ts";
+
+const STARTING = { run: ["deno"], read: true } as const;
+
+needs({ read: true }, "the scripts are found", () => {
+  assert(allScripts().length >= Object.keys(USES).length);
+  assertEquals(Object.keys(USES).filter((name) => !allScripts().includes(name)), []);
+});
+
+for (const name of allScripts()) {
+  const { args = () => [], works = endsWell } = USES[name] ?? {};
+
+  needs(STARTING, `${name} works with just the permissions on its first line`, async () => {
+    await using server = serveTcp({}, echo);
+    await using script = await start(name, args(server));
+    await works(script);
+  });
+
+  needs(STARTING, `${name} names the flag that is missing, in one line`, async () => {
+    await using server = serveTcp({}, echo);
+    const flags = await firstLineFlags(`cmd/${name}.ts`);
+    for (const missing of flags) {
+      const rest = flags.filter((flag) => flag !== missing);
+      await using script = await start(name, args(server), { flags: rest, input: "hello\n" });
+      const { code, stderr } = await script.ended();
+      assertEquals(lines(stderr).length, 1, stderr);
+      assertStringIncludes(stderr, missing.replace(/=.*/, ""));
+      assertEquals(code, 1);
+    }
+  });
+
+  needs(STARTING, `${name} prints its module doc for --help, without any permission`, async () => {
+    await using script = await start(name, ["--help"], { flags: [] });
+    assertEquals(await script.output(), await moduleDoc(name));
+  });
+
+  needs(STARTING, `${name} prints the version for --version`, async () => {
+    await using script = await start(name, ["--version"], { flags: [] });
+    assertMatch(await script.output(), /^tcplab \d+\.\d+\.\d+\n$/);
+  });
+
+  needs(STARTING, `${name} refuses a flag it does not know, in one line`, async () => {
+    await using script = await start(name, ["--no-such-flag"]);
+    const { code, stdout, stderr } = await script.ended();
+    assertEquals([code, stdout.length, lines(stderr).length], [2, 0, 1], stderr);
+    assertStringIncludes(stderr, "unknown flag --no-such-flag: allowed are --");
+  });
+}
+
+for (const name of allScripts().filter((name) => !name.includes("/"))) {
+  needs({ read: true }, `${name} has a task with the permissions on its first line`, async () => {
+    const config = JSON.parse(await Deno.readTextFile(new URL("deno.json", ROOT)));
+    const flags = await firstLineFlags(`cmd/${name}.ts`);
+    assertEquals(
+      config.tasks[name]?.command,
+      ["deno", "run", ...flags, `cmd/${name}.ts`].join(" "),
+    );
+    assert(config.tasks[name].description);
+  });
+}
+
+async function endsWell(script: Started): Promise<void> {
+  await script.output();
+}
+
+/** As `deno doc` understands it, which is not how the scripts themselves find it. */
+async function moduleDoc(name: string): Promise<string> {
+  await using program = startProgram(Deno.execPath(), ["doc", "--json", `cmd/${name}.ts`]);
+  const [file] = Object.values<{ module_doc: { doc: string } }>(
+    JSON.parse(await program.output()).nodes,
+  );
+  return `${file?.module_doc.doc.trimEnd()}\n`;
+}
+
+function lines(text: string): string[] {
+  return text.split("\n").filter((line) => line !== "");
+}
