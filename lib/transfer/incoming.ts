@@ -67,7 +67,7 @@ export async function openIncoming(options: OpenIncomingOptions): Promise<Incomi
       ? undefined
       : opened.use(await Part.open(`${folder}/${partName(name)}`, mode));
     // A finished file of that size may well be the same: then it need not come again.
-    const finished = there?.size === size && !part?.size
+    const finished = there !== undefined && there.size === size && !part?.size
       ? opened.use(await Deno.open(path))
       : undefined;
     return new Place({ path, deed, size, overwrite, part, finished, opened: opened.move() });

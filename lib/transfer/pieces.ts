@@ -18,17 +18,17 @@ export async function* pieces(from: Reader, length: number): AsyncGenerator<Uint
   let buffer = new Uint8Array(size);
   let spare = new Uint8Array(size);
   let left = length;
-  const readOn = () => left > 0 ? from.read(buffer.subarray(0, left)) : Promise.resolve(null);
+  const readOn = (): Promise<number | null> => {
+    const reading = left > 0 ? from.read(buffer.subarray(0, left)) : Promise.resolve(null);
+    reading.catch(() => {}); // it is awaited later, or not at all
+    return reading;
+  };
   let reading = readOn();
-  try {
-    for (let n; (n = await reading) !== null;) {
-      const piece = buffer.subarray(0, n);
-      left -= n;
-      [buffer, spare] = [spare, buffer];
-      reading = readOn();
-      yield piece;
-    }
-  } finally {
-    reading.catch(() => {}); // left early: nobody will use it
+  for (let n; (n = await reading) !== null;) {
+    const piece = buffer.subarray(0, n);
+    left -= n;
+    [buffer, spare] = [spare, buffer];
+    reading = readOn();
+    yield piece;
   }
 }
