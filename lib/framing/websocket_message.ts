@@ -56,8 +56,8 @@ export const CloseCode = {
  * (1012 to 1014, which servers do send), and those of libraries and applications.
  */
 export function isCloseCode(code: number): boolean {
-  return code >= 1000 && code <= 1014 && (code < 1004 || code > 1006) ||
-    code >= 3000 && code <= 4999;
+  if (!Number.isInteger(code) || code >= 1004 && code <= 1006) return false;
+  return code >= 1000 && code <= 1014 || code >= 3000 && code <= 4999;
 }
 
 /** The peer broke the rules of RFC 6455, or one of our limits. */
