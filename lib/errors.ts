@@ -38,7 +38,7 @@ export interface Explanation {
   readonly whose: Whose;
   /** What to do next, as concrete as can be. */
   readonly tryThis: string;
-  /** The system's code, such as `"ECONNREFUSED"`, if the error has one. */
+  /** The error's own code, such as `"ECONNREFUSED"`, if it has one. */
   readonly code: string | undefined;
 }
 
@@ -95,7 +95,7 @@ function codeOf(error: Error): string | undefined {
   return typeof code === "string" ? code : undefined;
 }
 
-/** The codes of errors that came without: a pair in memory throws such. */
+/** The codes of errors made without one, as by `new Deno.errors.TimedOut()`. */
 const CODES: Readonly<Record<string, string>> = {
   AddrInUse: "EADDRINUSE",
   AddrNotAvailable: "EADDRNOTAVAIL",
