@@ -49,8 +49,6 @@ export interface DrainReport {
 export class DrainLog {
   readonly #since: number;
   readonly #held: HeldConn[] = [];
-  /** See {@linkcode DrainReport.unserved}. */
-  unserved = 0;
 
   constructor(since: number) {
     this.#since = since;
@@ -65,13 +63,13 @@ export class DrainLog {
   }
 
   /** The report, once all have left. */
-  report(now: number): DrainReport {
+  report(now: number, unserved: number): DrainReport {
     const cut = this.#held.filter((conn) => conn.cut).length;
     return {
       duration: now - this.#since,
       finished: this.#held.length - cut,
       cut,
-      unserved: this.unserved,
+      unserved,
       held: this.#held,
     };
   }

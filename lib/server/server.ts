@@ -5,9 +5,9 @@
  */
 
 import { type TcpAddr, tcpAddr } from "../addr.ts";
-import { realWorld } from "../world.ts";
 import { Acceptor } from "./accept.ts";
 import { bindError } from "./bind_error.ts";
+import { Door } from "./door.ts";
 import { DrainLog, type DrainReport, type ShutdownOptions } from "./drain.ts";
 import type { ServerEvent, ServerStats } from "./events.ts";
 import {
@@ -112,120 +112,69 @@ const PATIENCE = 10_000;
 /** How long a handler may take to notice that its connection was cut, in milliseconds. */
 const LAST_WORDS = 1000;
 
-/** What a timer can hold: some 25 days, and then it is set again. */
-const LONGEST_TIMER = 2 ** 31 - 1;
-
 class Server implements TcpServer {
   readonly addr: TcpAddr;
   readonly finished: Promise<void>;
   readonly #options: CheckedOptions;
   readonly #listener: Deno.TcpListener;
   readonly #acceptor: Acceptor<Deno.TcpConn>;
+  readonly #door: Door;
   readonly #sessions: Sessions;
-  /** Taken over from the kernel's queue by a shutdown, until a place becomes free. */
-  readonly #waiting: Deno.TcpConn[] = [];
   /** Aborts at the very end: stops every timer, and listening to signals. */
   readonly #over = new AbortController();
   readonly #tell: ((event: ServerEvent) => void) | undefined;
   readonly #since: number;
-  #refused = 0;
   #acceptErrors = 0;
-  #maxConns: number;
-  #suspended = false;
-  #ended = false;
   #refed = true;
+  #ended = false;
   #drainLog: DrainLog | undefined;
   #report: Promise<DrainReport> | undefined;
-  #noticeChange: (() => void) | undefined;
 
   constructor(listener: Deno.TcpListener, options: CheckedOptions, handler: TcpHandler) {
     const { hostname, port } = listener.addr;
-    const { maxConns, signal, onListen, onEvent, world } = options;
+    const { signal, onListen, onEvent, world } = options;
+    const tell = this.#tell = onEvent && guarded(onEvent);
     this.addr = tcpAddr(hostname, port);
     this.#options = options;
     this.#listener = listener;
-    this.#maxConns = maxConns;
     this.#since = world.now();
-    this.#tell = onEvent && guarded(onEvent);
     this.#acceptor = new Acceptor(listener, {
       world,
       ref: () => this.#refed,
       onError: (error, retryIn) => {
         this.#acceptErrors++;
-        this.#tell?.({ type: "acceptError", error, retryIn });
+        tell?.({ type: "acceptError", error, retryIn });
       },
     });
-    this.#sessions = new Sessions({
+    const sessions = this.#sessions = new Sessions({
       options,
       handler,
+      tell,
       signal: this.#over.signal,
-      tell: this.#tell,
       onLeft: (session, returned) => this.#left(session, returned),
     });
+    this.#door = new Door({ options, sessions, tell });
     this.#whenAborted(signal, "aborted");
     this.finished = this.#live();
     if (this.#ended) return;
     if (onListen) guarded(onListen)(this.addr);
-    this.#tell?.({ type: "listening", addr: this.addr });
+    tell?.({ type: "listening", addr: this.addr });
   }
 
   async #live(): Promise<void> {
     for (let conn; (conn = await this.#acceptor.next()) !== undefined;) {
-      while (this.#busy) await this.#change(); // this one was taken by an accept() of before
-      this.#admit(conn);
-      while (this.#busy) await this.#change(); // the kernel queues whom we do not accept
+      while (this.#door.busy) await this.#door.change(); // this accept() was called before
+      this.#door.admit(conn);
+      while (this.#door.busy) await this.#door.change(); // the kernel queues those who come
     }
-    while (this.conns + this.#waiting.length > 0) await this.#change();
+    while (this.conns > 0) await this.#door.change();
     this.#over.abort();
-  }
-
-  get #busy(): boolean {
-    if (this.#drainLog || this.#ended) return false;
-    return this.#suspended || (this.#full && this.#options.whenFull === "wait");
-  }
-
-  get #full(): boolean {
-    return this.conns >= this.#maxConns;
-  }
-
-  /** Waits, and keeps the process alive as a pending accept() would. */
-  async #change(): Promise<void> {
-    const noticed = new AbortController();
-    this.#noticeChange = () => noticed.abort();
-    const longest = { signal: noticed.signal, ref: this.#refed };
-    await realWorld.sleep(LONGEST_TIMER, longest).catch(() => {});
-  }
-
-  #changed(): void {
-    while (!this.#full && this.#waiting.length > 0) this.#begin(this.#waiting.shift()!);
-    this.#noticeChange?.();
-  }
-
-  #admit(conn: Deno.TcpConn): void {
-    if (this.#ended) this.#refuse(conn, "ended");
-    else if (!this.#full) this.#begin(conn);
-    else if (this.#options.whenFull === "refuse") this.#refuse(conn, "full");
-    else this.#waiting.push(conn); // as in a shutdown, when the kernel's queue is about to go
-  }
-
-  #begin(conn: Deno.TcpConn): void {
-    if (!this.#refed) conn.unref();
-    const session = this.#sessions.begin(conn);
-    if (this.#drainLog) session.ask();
-  }
-
-  #refuse(conn: Deno.TcpConn, reason: "full" | "ended"): void {
-    const { hostname, port } = conn.remoteAddr;
-    conn[Symbol.dispose]();
-    this.#refused++;
-    if (this.#drainLog) this.#drainLog.unserved++;
-    this.#tell?.({ type: "refused", remoteAddr: tcpAddr(hostname, port), reason });
   }
 
   #left(session: Session, returned: boolean): void {
     this.#drainLog?.left(session, this.#options.world.now(), returned);
     this.#acceptor.retryNow(); // its descriptor is free
-    this.#changed();
+    this.#door.changed();
   }
 
   get conns(): number {
@@ -235,49 +184,50 @@ class Server implements TcpServer {
   get stats(): ServerStats {
     return {
       since: this.#since,
-      refused: this.#refused,
+      refused: this.#door.refused,
       acceptErrors: this.#acceptErrors,
       ...this.#sessions.counts,
     };
   }
 
   get maxConns(): number {
-    return this.#maxConns;
+    return this.#door.maxConns;
   }
 
   set maxConns(maxConns: number) {
     checkMaxConns(maxConns);
-    this.#maxConns = maxConns;
-    this.#changed();
+    this.#door.maxConns = maxConns;
   }
 
   suspend(): void {
-    this.#suspended = true;
+    this.#door.suspended = true;
   }
 
   resume(): void {
-    this.#suspended = false;
-    this.#changed();
+    this.#door.suspended = false;
   }
 
   shutdown({ signal }: ShutdownOptions = {}): Promise<DrainReport> {
     const first = this.#report === undefined;
-    this.#report ??= this.#drain();
+    const report = this.#report ??= this.#drain();
     if (signal) this.#whenAborted(signal, "cut");
     else if (first) this.#after(PATIENCE, () => this.#end("cut"));
-    return this.#report;
+    return report;
   }
 
-  async #drain(): Promise<DrainReport> {
-    const { backlog, world } = this.#options;
+  #drain(): Promise<DrainReport> {
+    const { promise, resolve } = Promise.withResolvers<DrainReport>();
+    const { world } = this.#options;
     const log = this.#drainLog = new DrainLog(world.now());
+    const { refused } = this.#door;
+    // Before anybody hears of it, since they may shut down as well.
+    this.#report = promise;
     if (!this.#ended) this.#tell?.({ type: "draining", conns: this.conns });
     this.#sessions.ask();
-    this.#changed();
-    // A queue of n holds n + 1: Linux counts from 0.
-    await this.#acceptor.closeWhenEmpty(backlog + 1);
-    await this.finished;
-    return log.report(world.now());
+    this.#door.drain();
+    this.#acceptor.closeWhenEmpty(this.#options.backlog + 1); // Linux queues one more than asked
+    this.finished.then(() => resolve(log.report(world.now(), this.#door.refused - refused)));
+    return promise;
   }
 
   /** Now: closes the listener and every connection, and gives handlers little time to notice. */
@@ -285,9 +235,8 @@ class Server implements TcpServer {
     if (this.#ended) return;
     this.#ended = true;
     this.#acceptor.close();
-    for (const conn of this.#waiting.splice(0)) this.#refuse(conn, "ended");
+    this.#door.close();
     this.#sessions.cut(reason);
-    this.#changed();
     this.#after(LAST_WORDS, () => this.#sessions.abandon());
   }
 
@@ -313,11 +262,10 @@ class Server implements TcpServer {
 
   #setRef(refed: boolean): void {
     this.#refed = refed;
-    for (const it of [this.#listener, ...this.#waiting]) refed ? it.ref() : it.unref();
+    refed ? this.#listener.ref() : this.#listener.unref();
+    this.#acceptor.retryNow(); // or, if that fails again, to wait by a timer of the new kind
+    this.#door.setRef(refed);
     this.#sessions.setRef(refed);
-    // What they wait for is then waited for by timers of the new kind.
-    this.#acceptor.retryNow();
-    this.#changed();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

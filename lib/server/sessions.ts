@@ -28,6 +28,7 @@ export class Sessions {
   readonly #server: SessionsOptions;
   readonly #sweeper: Sweeper;
   readonly #all = new Set<Session>();
+  #asked = false;
   #accepted = 0;
   #peak = 0;
   #closed = 0;
@@ -52,17 +53,17 @@ export class Sessions {
   }
 
   /** Serves `conn`, and closes it in the end. */
-  begin(conn: Deno.TcpConn): Session {
+  begin(conn: Deno.TcpConn): void {
     const { options, tell } = this.#server;
     const { idleTimeout, world } = options;
     configure(conn, options);
     const session = new Session(++this.#accepted, new TcpStream(conn), world.now());
+    if (this.#asked) session.ask();
     this.#all.add(session);
     this.#peak = Math.max(this.#peak, this.#all.size);
     tell?.({ type: "accepted", id: session.id, remoteAddr: session.remoteAddr });
     if (idleTimeout < Infinity) this.#sweeper.start();
     this.#serve(session);
-    return session;
   }
 
   async #serve(session: Session): Promise<void> {
@@ -81,8 +82,9 @@ export class Sessions {
     this.#leave(session, thrown);
   }
 
-  /** Asks every handler to come to an end. */
+  /** Asks every handler to come to an end, also those that begin later. */
   ask(): void {
+    this.#asked = true;
     for (const session of this.#all) session.ask();
   }
 

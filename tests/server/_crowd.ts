@@ -8,14 +8,21 @@ import { realWorld } from "../../lib/world.ts";
 import { echo } from "./_served.ts";
 
 const told = new Set(Deno.args);
+/** Keeps the process alive until somebody comes. */
+const reasonToLive = new AbortController();
+if (told.has("--unref-early")) {
+  realWorld.sleep(1e9, { signal: reasonToLive.signal }).catch(() => {});
+}
+
 const server = serveTcp({
   idleTimeout: 3_600_000,
   onEvent: (event) => {
     if (event.type === "listening") say(`listening on ${event.addr.port}`);
     if (event.type === "acceptError") say(`acceptError in ${event.retryIn} ms: ${event.error}`);
-    if (event.type === "accepted" && told.has("--unref-later")) {
-      server.unref();
-      say("unref");
+    if (event.type === "accepted") {
+      if (told.has("--unref-later")) server.unref();
+      reasonToLive.abort();
+      say("accepted");
     }
   },
 }, echo);
@@ -28,7 +35,7 @@ if (told.has("--suspend")) {
   });
   say("suspended");
 }
-if (told.has("--unref")) server.unref();
+if (told.has("--unref") || told.has("--unref-early")) server.unref();
 if (told.has("--ref")) server.ref();
 
 function say(line: string): void {

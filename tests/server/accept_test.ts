@@ -162,7 +162,24 @@ Deno.test("Acceptor.closeWhenEmpty() waits while accept() is not asked", async (
   await closing;
 });
 
-Deno.test("Acceptor.closeWhenEmpty() waits out a want of descriptors", async () => {
+/** Counts the turns of the event loop that are asked for by messages. */
+function countTurns() {
+  const RealChannel = MessageChannel;
+  const turns = {
+    count: 0,
+    [Symbol.dispose]: () => void (globalThis.MessageChannel = RealChannel),
+  };
+  globalThis.MessageChannel = class extends RealChannel {
+    constructor() {
+      super();
+      turns.count++;
+    }
+  };
+  return turns;
+}
+
+Deno.test("Acceptor.closeWhenEmpty() waits out a want of descriptors, without spinning", async () => {
+  using turns = countTurns();
   const world = seededWorld(1);
   const full = failure("EMFILE");
   const listener = new ScriptedListener([full, full, full, "a"]);
@@ -172,6 +189,7 @@ Deno.test("Acceptor.closeWhenEmpty() waits out a want of descriptors", async () 
   const closing = acceptor.closeWhenEmpty(100); // tries again at once, in vain
   for (let i = 0; i < 50; i++) await world.advance(0);
   assertEquals([acceptor.closed, listener.calls, world.sleepers], [false, 2, 1]);
+  assertEquals(turns.count < 10, true, `it spins: ${turns.count} turns`);
   await world.advance(30);
   assertEquals(await next, "a");
   assertEquals(await acceptor.next(), undefined);

@@ -105,6 +105,18 @@ Deno.test("TcpServer.shutdown() of a suspended server resets none of 200 in the 
   assertEquals([finished, cut, unserved], [200, 0, 0]);
 });
 
+Deno.test("TcpServer.shutdown() hands over an aborted signal with whom it takes from the queue", async () => {
+  const told: boolean[] = [];
+  const server = serveTcp({}, (_conn, { signal }) => void told.push(signal.aborted));
+  server.suspend();
+  using client = await Deno.connect(server.addr);
+  const report = server.shutdown();
+  await readToEnd(client);
+  client.closeWrite();
+  await report;
+  assertEquals(told, [true]);
+});
+
 Deno.test("TcpServer.shutdown() of a full server serves those who wait, one by one", async () => {
   const events = new Events();
   const server = serveTcp({ maxConns: 1, onEvent: events.hear }, async (conn, info) => {
@@ -220,8 +232,30 @@ Deno.test("TcpServer.shutdown() called again returns the same report", async () 
   assertEquals(report.finished, 1);
 });
 
+Deno.test("TcpServer.shutdown() called by whom it tells returns the same report", async () => {
+  const reports: unknown[] = [];
+  const events = new Events();
+  const server = serveTcp({
+    onEvent: (event) => {
+      events.hear(event);
+      if (event.type === "draining") reports.push(server.shutdown());
+    },
+  }, async (conn, info) => {
+    info.signal.addEventListener("abort", () => reports.push(server.shutdown()));
+    await untilTold(conn, info);
+  });
+  using client = await Deno.connect(server.addr);
+  await events.next("accepted");
+  const first = server.shutdown();
+  await readToEnd(client);
+  client.closeWrite();
+  assertEquals((await first).finished, 1);
+  assertEquals(reports.length, 2);
+  for (const report of reports) assertStrictEquals(report, first);
+});
+
 Deno.test("TcpServer.shutdown() called again with less patience has less patience", async () => {
-  const server = serveTcp({}, echo);
+  const server = serveTcp({ world: seededWorld(1) }, echo); // where ten seconds never pass
   using client = await Deno.connect(server.addr);
   await roundTrip(client);
   const report = server.shutdown();
