@@ -1,26 +1,66 @@
+import { type Duplex } from "../../lib/stream/conn.ts";
 import { memoryPair } from "../../lib/stream/memory.ts";
+import { relay } from "../../lib/stream/relay.ts";
 import { dialResettable, listenResettable } from "../../lib/stream/resettable.ts";
 import { TcpStream } from "../../lib/stream/tcp.ts";
-import { pairOf, testDuplex } from "../_conformance.ts";
+import { type DuplexPair, pairOf, testDuplex } from "../_conformance.ts";
+import { cert, key } from "../_tls.ts";
 
 for (const capacity of [1, 7, 65536]) {
   testDuplex(`memoryPair({ capacity: ${capacity} })`, () => pairOf(...memoryPair({ capacity })));
 }
 
-testDuplex("Deno.TcpConn", async () => pairOf(...await connected()));
+testDuplex("Deno.TcpConn", async () => pairOf(...await tcpPair()));
 
-testDuplex("TcpStream", async () => {
-  const [client, server] = await connected();
-  return pairOf(new TcpStream(client), new TcpStream(server));
+testDuplex("Deno.TlsConn", async () => {
+  using listener = Deno.listenTls({ hostname: "127.0.0.1", port: 0, cert, key });
+  const { port } = listener.addr;
+  return pairOf(
+    ...await Promise.all([
+      Deno.connectTls({ hostname: "127.0.0.1", port, caCerts: [cert] }),
+      listener.accept(),
+    ]),
+  );
 });
 
-async function connected(): Promise<[Deno.TcpConn, Deno.TcpConn]> {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = listener.addr;
-  return await Promise.all([Deno.connect({ port }), listener.accept()]);
-}
+testDuplex("TcpStream", async () => pairOf(...await streamPair()));
 
 testDuplex("dialResettable() and listenResettable()", async () => {
   using listener = await listenResettable();
   return pairOf(...await Promise.all([dialResettable(listener.addr), listener.accept()]));
 });
+
+testDuplex("relay() in memory", () => relayed(memoryPair(), memoryPair()));
+
+testDuplex("relay() in memory, one byte at a time", () => {
+  return relayed(memoryPair({ capacity: 1 }), memoryPair({ capacity: 1 }));
+});
+
+testDuplex("relay() over TCP", async () => relayed(await streamPair(), await streamPair()));
+
+/** client — relay — server, seen from the client and the server. */
+function relayed(near: [Duplex, Duplex], far: [Duplex, Duplex]): DuplexPair {
+  const [a, ours] = near;
+  const [theirs, b] = far;
+  const relaying = relay(ours, theirs);
+  return {
+    a,
+    b,
+    async [Symbol.asyncDispose]() {
+      a[Symbol.dispose]();
+      b[Symbol.dispose]();
+      await relaying;
+    },
+  };
+}
+
+async function tcpPair(): Promise<[Deno.TcpConn, Deno.TcpConn]> {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr;
+  return await Promise.all([Deno.connect({ port }), listener.accept()]);
+}
+
+async function streamPair(): Promise<[TcpStream, TcpStream]> {
+  const [client, server] = await tcpPair();
+  return [new TcpStream(client), new TcpStream(server)];
+}

@@ -1,0 +1,293 @@
+/**
+ * The heart of a proxy: two connections joined so that nobody can tell.
+ *
+ * @example A question goes there, its answer comes back
+ * ```ts
+ * import { memoryPair, readToEnd, relay, writeAll } from "@tcplab/tcplab/stream";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const [client, a] = memoryPair();
+ * const [b, server] = memoryPair();
+ * const relaying = relay(a, b);
+ *
+ * await writeAll(client, new TextEncoder().encode("ping"));
+ * await client.closeWrite();
+ * const asked = await readToEnd(server); // FIN came through …
+ * await writeAll(server, asked); // … and the way back is open
+ * await server.closeWrite();
+ * assertEquals(new TextDecoder().decode(await readToEnd(client)), "ping");
+ *
+ * assertEquals(await relaying, { forward: 4, backward: 4, reason: "finished", by: "b" });
+ * ```
+ *
+ * @module
+ */
+
+import { realWorld, type World } from "../world.ts";
+import { type Duplex, isResettable } from "./conn.ts";
+
+/** Options for {@linkcode relay}. */
+export interface RelayOptions {
+  /** Ends the relay at once. */
+  signal?: AbortSignal | undefined;
+  /**
+   * Milliseconds without a byte in either direction after which the relay ends; `Infinity`
+   * for no limit.
+   *
+   * @default {600000}
+   */
+  idleTimeout?: number;
+  /**
+   * The same, from when one direction has ended, in place of `idleTimeout`: who said FIN
+   * waits for an answer, and one that never comes must not hold two sockets for long.
+   *
+   * @default {30000}
+   */
+  halfClosedTimeout?: number;
+  /**
+   * The clock.
+   *
+   * @default {realWorld}
+   */
+  world?: World;
+}
+
+/** What a relay has carried, and why it ended. */
+export interface RelayReport {
+  /** Bytes that `b` has taken. */
+  readonly forward: number;
+  /** Bytes that `a` has taken. */
+  readonly backward: number;
+  /**
+   * - `finished`: both said FIN, and both FINs were carried across.
+   * - `reset`: a connection was reset.
+   * - `error`: a connection failed otherwise; with `BrokenPipe` it was closed before it
+   *   had read everything.
+   * - `idle`: nothing came from either side for too long.
+   * - `half-closed`: one direction had ended, and nothing came in the other for too long.
+   * - `aborted`: the signal said so, or somebody disposed an end meanwhile.
+   */
+  readonly reason: "finished" | "reset" | "error" | "idle" | "half-closed" | "aborted";
+  /**
+   * Whose doing that was: the end that said FIN last, that broke, or that the relay
+   * waited for in vain; `relay` for its own `idleTimeout`; `caller` for an abort.
+   */
+  readonly by: "a" | "b" | "relay" | "caller";
+  /** What was thrown, if something was. */
+  readonly error?: Error;
+}
+
+/**
+ * Copies both ways at once until both sides have said FIN, and resolves, whatever the
+ * peers do. Then both ends are disposed and nothing is pending.
+ *
+ * FIN on one end becomes `closeWrite` on the other, and nothing else. When `b` closes
+ * without reading everything, what it sent before still reaches `a`, under the half-closed
+ * deadline, while what `a` still sends is dropped. An end that has not been given the
+ * other's FIN is reset, if it can be, so that a stream which was cut does not look whole.
+ *
+ * @throws {RangeError} If a timeout is not > 0.
+ */
+export async function relay(
+  a: Duplex,
+  b: Duplex,
+  options: RelayOptions = {},
+): Promise<RelayReport> {
+  const {
+    signal,
+    idleTimeout = 600_000,
+    halfClosedTimeout = 30_000,
+    world = realWorld,
+  } = options;
+  for (const [name, value] of Object.entries({ idleTimeout, halfClosedTimeout })) {
+    if (!(value > 0)) {
+      throw new RangeError(`Cannot relay as '${name}' must be > 0: current value is ${value}`);
+    }
+  }
+  const running = new Relay(a, b, { idleTimeout, halfClosedTimeout, world });
+  const abort = () => running.end({ reason: "aborted", by: "caller" });
+  signal?.addEventListener("abort", abort, { once: true });
+  if (signal?.aborted) abort();
+  const report = await running.run();
+  signal?.removeEventListener("abort", abort);
+  return report;
+}
+
+type Cause = Pick<RelayReport, "reason" | "by" | "error">;
+
+/** One direction. */
+interface Leg {
+  readonly from: Duplex;
+  readonly to: Duplex;
+  readonly source: "a" | "b";
+  readonly sink: "a" | "b";
+  /** Bytes that `to` has taken. */
+  carried: number;
+  /** Whom the leg waits for. */
+  waitsFor: "a" | "b";
+  /** Whether FIN came, be it carried across or not. */
+  ended: boolean;
+  /** Whether FIN was carried across. */
+  finished: boolean;
+  /** Why `to` takes no more. */
+  refusal: Error | undefined;
+}
+
+/** Smallest and largest buffer: see docs/performance.md. */
+const SMALLEST_BUFFER = 1024;
+const LARGEST_BUFFER = 256 * 1024;
+
+/** So many reads in a row that a quarter of the buffer could have held shrink it. */
+const SMALL_READS = 8;
+
+class Relay {
+  readonly #forward: Leg;
+  readonly #backward: Leg;
+  readonly #options: Required<Omit<RelayOptions, "signal">>;
+  readonly #over = Promise.withResolvers<void>();
+  /** The first thing that went wrong; the legs that follow from it change nothing. */
+  #cause: Cause | undefined;
+  #isOver = false;
+  #lastActivity: number;
+  /** Wakes the watchdog from its sleep. */
+  #nap = new AbortController();
+
+  constructor(a: Duplex, b: Duplex, options: Required<Omit<RelayOptions, "signal">>) {
+    const fresh = { carried: 0, ended: false, finished: false, refusal: undefined };
+    this.#forward = { from: a, to: b, source: "a", sink: "b", waitsFor: "a", ...fresh };
+    this.#backward = { from: b, to: a, source: "b", sink: "a", waitsFor: "b", ...fresh };
+    this.#options = options;
+    this.#lastActivity = options.world.now();
+  }
+
+  async run(): Promise<RelayReport> {
+    const tasks = [
+      this.#carry(this.#forward, this.#backward),
+      this.#carry(this.#backward, this.#forward),
+      this.#watch(),
+    ];
+    await this.#over.promise;
+    for (const { to, finished } of [this.#forward, this.#backward]) {
+      if (!finished && isResettable(to)) to.reset();
+      to[Symbol.dispose]();
+    }
+    await Promise.all(tasks);
+    return {
+      forward: this.#forward.carried,
+      backward: this.#backward.carried,
+      ...this.#cause!,
+    };
+  }
+
+  end(cause: Cause): void {
+    this.#cause ??= cause;
+    this.#isOver = true;
+    this.#nap.abort();
+    this.#over.resolve();
+  }
+
+  async #carry(leg: Leg, twin: Leg): Promise<void> {
+    try {
+      await this.#copy(leg);
+      // A Deno.TcpConn that told a write of a reset says null here.
+      if (twin.refusal && !isBrokenPipe(twin.refusal)) throw twin.refusal;
+      this.#halfClose(leg);
+      leg.waitsFor = leg.sink;
+      await leg.to.closeWrite();
+      leg.finished = true;
+      this.#legOver(twin, { reason: "finished", by: leg.source });
+    } catch (error) {
+      if (leg.waitsFor === leg.source) this.end(causeOf(error, leg.source));
+      else await this.#refuse(leg, twin, error as Error);
+    }
+  }
+
+  /** The hot loop: no closure, no timer, no promise of our own for each chunk. */
+  async #copy(leg: Leg): Promise<void> {
+    const { from, to, source, sink } = leg;
+    const { world } = this.#options;
+    let buffer = new Uint8Array(SMALLEST_BUFFER);
+    let smallReads = 0;
+    while (true) {
+      leg.waitsFor = source;
+      const n = await from.read(buffer);
+      if (n === null) return;
+      this.#lastActivity = world.now();
+      leg.waitsFor = sink;
+      for (let at = 0; at < n;) {
+        const taken = await to.write(buffer.subarray(at, n));
+        if (taken === 0) throw new Deno.errors.WriteZero("Cannot relay as a write took 0 bytes");
+        at += taken;
+        leg.carried += taken;
+        this.#lastActivity = world.now();
+      }
+      const { length } = buffer;
+      if (n === length && length < LARGEST_BUFFER) buffer = new Uint8Array(length * 4);
+      smallReads = n * 4 <= length && length > SMALLEST_BUFFER ? smallReads + 1 : 0;
+      if (smallReads === SMALL_READS) {
+        buffer = new Uint8Array(length / 4);
+        smallReads = 0;
+      }
+    }
+  }
+
+  /** `to` takes no more; what it has sent is still to be carried. */
+  async #refuse(leg: Leg, twin: Leg, error: Error): Promise<void> {
+    leg.refusal = error;
+    this.#cause ??= causeOf(error, leg.sink);
+    this.#halfClose(leg);
+    this.#legOver(twin, this.#cause);
+    // Drop what still comes, or a peer that sends before it reads would wait forever.
+    const buffer = new Uint8Array(SMALLEST_BUFFER);
+    try {
+      while (!this.#isOver && await leg.from.read(buffer) !== null);
+    } catch {
+      this.end(this.#cause);
+    }
+  }
+
+  /** From now on the other deadline counts. */
+  #halfClose(leg: Leg): void {
+    leg.ended = true;
+    this.#lastActivity = this.#options.world.now();
+    this.#nap.abort();
+  }
+
+  #legOver(twin: Leg, cause: Cause): void {
+    if (twin.finished || twin.refusal) this.end(cause);
+  }
+
+  /** Sleeps until the deadline as it stood, and looks whether it has moved meanwhile. */
+  async #watch(): Promise<void> {
+    const { idleTimeout, halfClosedTimeout, world } = this.#options;
+    while (!this.#isOver) {
+      const legs = [this.#forward, this.#backward];
+      const halfClosed = legs.some((leg) => leg.ended);
+      const timeout = halfClosed ? halfClosedTimeout : idleTimeout;
+      const left = this.#lastActivity + timeout - world.now();
+      if (left > 0) {
+        this.#nap = new AbortController();
+        await world.sleep(left, { signal: this.#nap.signal }).catch(() => {});
+      } else if (halfClosed) {
+        const late = legs.find((leg) => !leg.finished && !leg.refusal)!;
+        this.end({ reason: "half-closed", by: late.waitsFor });
+      } else {
+        this.end({ reason: "idle", by: "relay" });
+      }
+    }
+  }
+}
+
+function causeOf(reason: unknown, side: "a" | "b"): Cause {
+  const error = reason instanceof Error ? reason : new Error(String(reason));
+  // Only who disposes a connection sees these.
+  const ours = error instanceof Deno.errors.Interrupted ||
+    error instanceof Deno.errors.BadResource;
+  if (ours) return { reason: "aborted", by: "caller", error };
+  const reset = error instanceof Deno.errors.ConnectionReset;
+  return { reason: reset ? "reset" : "error", by: side, error };
+}
+
+function isBrokenPipe(error: Error): boolean {
+  return error instanceof Deno.errors.BrokenPipe;
+}
