@@ -2,7 +2,7 @@
 
 import { columns, fit, type Line } from "./_canvas.ts";
 import { callsOf, Pen } from "./_pen.ts";
-import { callWords, size, time } from "./_words.ts";
+import { callWords, fitting, size, time } from "./_words.ts";
 import type { CallEvent } from "./events.ts";
 import { moment, type Part, type Row } from "./rows.ts";
 
@@ -69,7 +69,7 @@ export class Wide implements Layout {
   }
 
   #name(line: Line, call: CallEvent, shift: number): void {
-    const words = fit(callWords(call), this.#room - 1 - shift);
+    const words = fitting(callWords(call), this.#room - 1 - shift);
     const when = time(moment(call)).padStart(TIME);
     if (this.pen.bars.get(call.who) === this.#left) {
       line.put(this.#left - 1 - shift - columns(words), words).put(0, when, "faint");
@@ -126,7 +126,7 @@ export class Stacked implements Layout {
   }
 
   #name(line: Line, call: CallEvent, timed: boolean): Line {
-    const words = fit(callWords(call), this.#room);
+    const words = fitting(callWords(call), this.#room);
     const bar = this.pen.bars.get(call.who)!;
     line.put(call.who === this.#last ? bar - 1 - columns(words) : bar + 2, words);
     return timed ? line.put(0, time(moment(call)).padStart(TIME), "faint") : line;
@@ -136,7 +136,8 @@ export class Stacked implements Layout {
   #fitTogether(a: CallEvent, b: CallEvent): boolean {
     const bars = [...this.pen.bars.keys()];
     if (![a.who, b.who].includes(this.#last) || ![a.who, b.who].includes(bars.at(-2)!)) return true;
-    return columns(callWords(a)) + columns(callWords(b)) + 2 <= this.#room;
+    const taken = [a, b].map((call) => columns(fitting(callWords(call), this.#room)));
+    return taken[0]! + taken[1]! + 2 <= this.#room;
   }
 }
 

@@ -1,7 +1,7 @@
 /** What every layout of a ladder draws in the same way: lifelines, and arrows between them. */
 
-import { columns, fit, Line, type Style } from "./_canvas.ts";
-import { arrowWords } from "./_words.ts";
+import { columns, Line, type Style } from "./_canvas.ts";
+import { arrowWords, fitting } from "./_words.ts";
 import type { CallEvent } from "./events.ts";
 import type { ArrowRow, Row } from "./rows.ts";
 
@@ -56,19 +56,29 @@ export class Pen {
     const [left, end] = right ? [from, to] : [to, from];
     const { shaft, tees, style } = STROKES[row.what];
     const faint = row.late ? "faint" : style;
+    const crossed = [...this.bars].filter(([, at]) => at > left && at < end);
+
     // What is only now taken from the receiver's kernel comes half the way.
-    const half = Math.floor((end - left) / 2);
-    const start = row.late && right ? left + half : left + 1;
-    const stop = row.late && !right ? end - half : end - 1;
-    const words = captionOf(row, stop - start - 3);
+    const near = row.late ? nearest(to, [from, ...crossed.map(([, at]) => at)]) : to;
+    const start = right && row.late ? near + Math.floor((to - near) / 2) : left + 1;
+    const stop = !right && row.late ? near - Math.floor((near - to) / 2) : end - 1;
     for (let at = start; at <= stop; at++) {
       line.put(at, row.late ? "┄" : shaft[(at - start) % shaft.length]!, faint);
     }
-    for (const [who, at] of this.bars) {
-      const crossed = at > start && at < stop && !row.late && this.#lives.stroke(who) !== " ";
-      if (crossed) line.put(at, row.what === "fin" ? "╪" : "┼", faint);
+    for (const [who, at] of row.late ? [] : crossed) {
+      if (this.#lives.stroke(who) !== " ") line.put(at, row.what === "fin" ? "╪" : "┼", faint);
     }
-    line.put(start + Math.floor((stop - start + 1 - columns(words)) / 2), words, style);
+
+    // The words stand beside the sender, clear of the lifelines that are crossed.
+    const beside = row.late ? to : nearest(from, [to, ...crossed.map(([, at]) => at)]);
+    const [first, last] = row.late
+      ? [start, stop]
+      : right
+      ? [start, beside - 1]
+      : [beside + 1, stop];
+    const words = captionOf(row, last - first - 3);
+    line.put(first + Math.floor((last - first + 1 - columns(words)) / 2), words, style);
+
     const both = row.what === "handshake";
     if (right || both) line.put(end - 1, row.lost ? "✗" : "▶", style);
     if (!right || both) line.put(left + 1, row.lost ? "✗" : "◀", style);
@@ -86,9 +96,12 @@ export function callsOf(row: Row): CallEvent[] {
   return [row.sender, row.taker].filter((call) => call !== undefined);
 }
 
+function nearest(column: number, others: readonly number[]): number {
+  return others.reduce((a, b) => Math.abs(a - column) <= Math.abs(b - column) ? a : b);
+}
+
 function captionOf(row: ArrowRow, room: number): string {
-  const all = arrowWords(row);
-  const words = all.find((words) => columns(words) <= room) ?? fit(all.at(-1)!, room);
+  const words = fitting(arrowWords(row), room);
   return words === "" ? "" : ` ${words} `;
 }
 

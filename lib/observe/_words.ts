@@ -1,31 +1,31 @@
 /** How a ladder says things in a few columns. */
 
+import { columns, fit } from "./_canvas.ts";
 import type { Arrow } from "./arrows.ts";
 import type { CallEvent } from "./events.ts";
 
-/** A call and what came of it: `"read 14 B"`, `"write ✗ EPIPE"`, `"read …"`. */
-export function callWords(call: CallEvent): string {
+/** A call and what came of it: `"read 14 B"`, `"write ✗ EPIPE"`, `"read …"`; best word first. */
+export function callWords(call: CallEvent): readonly string[] {
   const { kind, end, error } = call;
-  if (error !== undefined) return `${kind} ✗ ${error.code ?? error.name}`;
+  if (error !== undefined) {
+    const why = `✗ ${error.code ?? error.name}`;
+    return [`${kind} ${why}`, why];
+  }
   switch (call.kind) {
     case "listen":
-      return join(kind, portOf(call.local));
+      return [join(kind, portOf(call.local))];
     case "connect":
-      return join(kind, portOf(call.remote));
+      return [join(kind, portOf(call.remote))];
     case "accept":
-      return join(kind, call.remote && `from ${portOf(call.remote)}`);
+      return [join(kind, call.remote && `from ${portOf(call.remote)}`), kind];
     case "read":
-      if (end === undefined) return "read …";
-      return call.bytes === null ? "read → EOF" : `read ${size(call.bytes ?? 0)}`;
-    case "write": {
-      const taken = call.bytes ?? call.size;
-      if (end === undefined) return `write ${size(taken)} …`;
-      return taken === call.size
-        ? `write ${size(taken)}`
-        : `write ${size(taken)} of ${size(call.size)}`;
-    }
+      if (end === undefined) return ["read …"];
+      return [call.bytes === null ? "read → EOF" : `read ${size(call.bytes ?? 0)}`];
+    case "write":
+      if (end === undefined) return [`write ${size(call.size)} …`, "write …"];
+      return [`write ${part(call.bytes ?? 0, call.size)}`, `write ${size(call.bytes ?? 0)}`];
     default:
-      return kind;
+      return [kind];
   }
 }
 
@@ -41,22 +41,42 @@ export function arrowWords({ what, bytes }: Pick<Arrow, "what" | "bytes">): read
   }
 }
 
+/** The first of `words` that fits, or as much of the last as does. */
+export function fitting(words: readonly string[], room: number): string {
+  return words.find((word) => columns(word) <= room) ?? fit(words.at(-1) ?? "", room);
+}
+
 /** Bytes, exact as long as that is short. */
 export function size(bytes: number): string {
-  if (bytes < 100_000) return `${bytes} B`;
-  const units = ["KiB", "MiB", "GiB", "TiB", "PiB"];
-  let value = bytes / 1024;
-  let unit = 0;
-  for (; value >= 1000 && unit < units.length - 1; unit++) value /= 1024;
-  return `${value < 100 ? value.toFixed(1) : Math.round(value)} ${units[unit]}`;
+  const { value, unit } = measure(bytes);
+  return `${value} ${unit}`;
 }
 
 /** Milliseconds in at most six columns, as exact as that allows. */
 export function time(ms: number): string {
-  if (ms < 100) return ms.toFixed(2);
-  if (ms < 10_000) return ms.toFixed(1);
-  if (ms < 1_000_000) return ms.toFixed(0);
-  return `${Math.round(ms / 60_000)} min`;
+  if (ms < 99.995) return ms.toFixed(2);
+  if (ms < 9999.95) return ms.toFixed(1);
+  if (ms < 999_999.5) return ms.toFixed(0);
+  const minutes = ms / 60_000;
+  return minutes < 99.5 ? `${minutes.toFixed(0)} min` : `${(minutes / 60).toFixed(0)} h`;
+}
+
+function part(bytes: number, of: number): string {
+  if (bytes === of) return size(of);
+  const some = measure(bytes);
+  const all = measure(of);
+  return some.unit === all.unit ? `${some.value}/${size(of)}` : `${size(bytes)}/${size(of)}`;
+}
+
+const UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
+
+function measure(bytes: number): { value: string; unit: string } {
+  if (bytes < 10_000) return { value: String(bytes), unit: "B" };
+  let value = bytes;
+  let unit = 0;
+  for (; value >= 1000 && unit < UNITS.length - 1; unit++) value /= 1024;
+  const short = value < 100 ? value.toFixed(1).replace(/\.0$/, "") : value.toFixed(0);
+  return { value: short, unit: UNITS[unit]! };
 }
 
 function join(kind: string, more: string | undefined): string {

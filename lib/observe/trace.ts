@@ -94,7 +94,10 @@ export class Trace {
   begin(call: Untimed<CallEvent>): (outcome?: CallOutcome) => void {
     const open = { at: this.now(), ...call } as CallEvent;
     this.#events.push(open);
-    return (outcome = {}) => this.#onEvent?.(Object.assign(open, { end: this.now() }, outcome));
+    return (outcome = {}) => {
+      Object.assign(open, { end: this.now() }, outcome);
+      this.#onEvent?.(open);
+    };
   }
 
   /**
