@@ -44,12 +44,21 @@ for (const name of allScripts()) {
     assertMatch(await script.output(), /^tcplab \d+\.\d+\.\d+\n$/);
   });
 
-  needs(STARTING, `${name} refuses a flag it does not know, in one line`, async () => {
-    await using script = await start(name, ["--no-such-flag"]);
-    const { code, stdout, stderr } = await script.ended();
-    assertEquals([code, stdout.length, lines(stderr).length], [2, 0, 1], stderr);
-    assertStringIncludes(stderr, "unknown flag --no-such-flag: allowed are --");
-  });
+  needs(
+    STARTING,
+    `${name} refuses an unknown flag in one line, and names those in its help`,
+    async () => {
+      await using script = await start(name, ["--no-such-flag"]);
+      const { code, stdout, stderr } = await script.ended();
+      assertEquals([code, stdout.length, lines(stderr).length], [2, 0, 1], stderr);
+      const [, allowed] = /unknown flag --no-such-flag: allowed are (.*)\n$/.exec(stderr) ?? [];
+      const documented = (await moduleDoc(name)).matchAll(/^ {4}(--[a-z-]+)/gm);
+      assertEquals(
+        allowed?.split(", "),
+        [...documented].map(([, flag]) => flag).concat("--version"),
+      );
+    },
+  );
 }
 
 for (const name of allScripts().filter((name) => !name.includes("/"))) {
