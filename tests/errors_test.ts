@@ -497,10 +497,23 @@ Deno.test("explain() tells errors apart that share a code, by what was being don
   assertEquals(said("EADDRNOTAVAIL", {}), "kernel");
   assertEquals(said("EACCES", { op: "listen" }), "permission");
   assertEquals(said("EACCES", { op: "connect" }), "kernel");
+  assertEquals(said("EPERM", { op: "connect" }), "kernel");
+  assertEquals(said("EPERM", {}), "unknown");
+  assertEquals(said("EINVAL", { op: "connect" }), "kernel");
+  assertEquals(said("EINVAL", { op: "write" }), "unknown");
   assertEquals(said("ENOTCONN", { op: "accept" }), "peer");
   assertEquals(said("ENOTCONN", { op: "write" }), "ours");
   assertEquals(said("EPIPE", { op: "write", writeClosed: true }), "ours");
   assertEquals(said("EPIPE", { op: "write" }), "peer");
+});
+
+Deno.test("explain() without an address still makes a sentence", () => {
+  const taken = explain(new Deno.errors.AddrInUse("?"), { op: "listen" });
+  assertStringIncludes(taken.what, "the address is taken");
+  assertStringIncludes(taken.tryThis, "sport = :PORT");
+  assertStringIncludes(explain(new Deno.errors.ConnectionReset("?")).what, "the peer reset");
+  const unreached = Object.assign(new Error("?"), { code: "EHOSTUNREACH" });
+  assertStringIncludes(explain(unreached).what, "the peer cannot be reached");
 });
 
 Deno.test("explain() goes by the code first, then by the class", () => {
@@ -518,6 +531,7 @@ Deno.test("explain() finds each class that stands for a code", () => {
     const { whose } = explain(new kind("?"), { op: "connect" });
     assertEquals(whose === "unknown", !KNOWN.has(name), name);
   }
+  assertEquals(explain(new Deno.errors.ConnectionAborted("?"), { op: "accept" }).whose, "peer");
 });
 
 /** The classes of Deno's that TCP may throw. */
