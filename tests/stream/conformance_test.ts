@@ -1,9 +1,9 @@
-import { type Duplex } from "../../lib/stream/conn.ts";
+import type { Duplex } from "../../lib/stream/conn.ts";
 import { memoryPair } from "../../lib/stream/memory.ts";
 import { relay } from "../../lib/stream/relay.ts";
 import { dialResettable, listenResettable } from "../../lib/stream/resettable.ts";
 import { TcpStream } from "../../lib/stream/tcp.ts";
-import { type DuplexPair, pairOf, testDuplex } from "../_conformance.ts";
+import { type DuplexPair, pairOf, testDuplex, testReset } from "../_conformance.ts";
 import { cert, key } from "../_tls.ts";
 
 for (const capacity of [1, 7, 65536]) {
@@ -25,18 +25,33 @@ testDuplex("Deno.TlsConn", async () => {
 
 testDuplex("TcpStream", async () => pairOf(...await streamPair()));
 
-testDuplex("dialResettable() and listenResettable()", async () => {
-  using listener = await listenResettable();
-  return pairOf(...await Promise.all([dialResettable(listener.addr), listener.accept()]));
+testDuplex("dialResettable() and listenResettable()", resettablePair, {
+  broken: {
+    "the peer's FIN leaves our write that waits alone":
+      "Deno's node:net fails it with EPIPE, see denoland/deno#33860",
+  },
 });
 
 testDuplex("relay() in memory", () => relayed(memoryPair(), memoryPair()));
 
-testDuplex("relay() in memory, one byte at a time", () => {
-  return relayed(memoryPair({ capacity: 1 }), memoryPair({ capacity: 1 }));
+testDuplex("relay() in memory, seven bytes at a time", () => {
+  return relayed(memoryPair({ capacity: 7 }), memoryPair({ capacity: 7 }));
 });
 
 testDuplex("relay() over TCP", async () => relayed(await streamPair(), await streamPair()));
+
+testReset("memoryPair()", () => pairOf(...memoryPair()));
+
+testReset("memoryPair({ capacity: 4 })", () => pairOf(...memoryPair({ capacity: 4 })));
+
+testReset("dialResettable()", resettablePair);
+
+testReset("listenResettable()", async () => {
+  using listener = await listenResettable();
+  const { port } = listener.addr;
+  const [client, server] = await Promise.all([Deno.connect({ port }), listener.accept()]);
+  return pairOf(server, new TcpStream(client));
+});
 
 /** client — relay — server, seen from the client and the server. */
 function relayed(near: [Duplex, Duplex], far: [Duplex, Duplex]): DuplexPair {
@@ -63,4 +78,9 @@ async function tcpPair(): Promise<[Deno.TcpConn, Deno.TcpConn]> {
 async function streamPair(): Promise<[TcpStream, TcpStream]> {
   const [client, server] = await tcpPair();
   return [new TcpStream(client), new TcpStream(server)];
+}
+
+async function resettablePair() {
+  using listener = await listenResettable();
+  return pairOf(...await Promise.all([dialResettable(listener.addr), listener.accept()]));
 }
