@@ -255,7 +255,7 @@ const CASES: Record<string, Case> = {
     says: "getent ahosts ::1%nope",
   },
   "connecting without a name server": {
-    // Recorded from node:net, with one that is silent.
+    // Recorded from node:net, with a resolv.conf that names a machine without one.
     provoke: recorded(Error, "getaddrinfo EAI_AGAIN example.org", "EAI_AGAIN"),
     context: { op: "connect", addr: tcpAddr("example.org", 80) },
     whose: "network",
