@@ -187,7 +187,7 @@ export class WebSocketDecoder implements Decoder<WebSocketMessage> {
     const bytes = this.#feed.queue.take(frame.length);
     this.#frame = undefined;
     if (frame.mask === undefined) return bytes;
-    const own = bytes.slice(); // the chunk is not ours to write to
+    const own = new Uint8Array(bytes); // the chunk is not ours to write to
     applyMask(own, frame.mask);
     return own;
   }

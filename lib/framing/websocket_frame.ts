@@ -62,21 +62,25 @@ export function extraBytes(short: number): number {
   return short < 126 ? 0 : short === 126 ? 2 : 8;
 }
 
-/** Below this many bytes, setting up words costs more than it saves: measured. */
+/** Below this many bytes, a view of words costs more than it saves: measured. */
 const WORTH_WORDS = 48;
 
+/** The mask as one word, in the machine's own byte order. */
+const WORD = new Int32Array(1);
+const WORD_BYTES = new Uint8Array(WORD.buffer);
+
 /**
- * Masks or unmasks `bytes` where they lie, of which `done` were before: the same again
- * undoes it. Four bytes at a time, and so in either byte order.
+ * Masks or unmasks `bytes` where they lie, of whose message so many were `done` before: the
+ * same again undoes it.
  */
 export function applyMask(bytes: Uint8Array, mask: Uint8Array, done = 0): void {
   let at = 0;
   if (bytes.length >= WORTH_WORDS) {
     for (; (bytes.byteOffset + at) % 4 !== 0; at++) bytes[at]! ^= mask[done + at & 3]!;
-    const turned = Uint8Array.from(mask, (_, i) => mask[done + at + i & 3]!);
-    const [key] = new Int32Array(turned.buffer) as unknown as [number];
+    for (let i = 0; i < 4; i++) WORD_BYTES[i] = mask[done + at + i & 3]!;
+    const word = WORD[0]!;
     const words = new Int32Array(bytes.buffer, bytes.byteOffset + at, bytes.length - at >>> 2);
-    for (let i = 0; i < words.length; i++) words[i]! ^= key;
+    for (let i = 0; i < words.length; i++) words[i]! ^= word;
     at += words.length * 4;
   }
   for (; at < bytes.length; at++) bytes[at]! ^= mask[done + at & 3]!;
