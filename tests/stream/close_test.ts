@@ -1,0 +1,99 @@
+import { assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
+import { closeGracefully } from "../../lib/stream/close.ts";
+import { readToEnd, writeAll } from "../../lib/stream/conn.ts";
+import { memoryPair } from "../../lib/stream/memory.ts";
+import { seededWorld } from "../../lib/world.ts";
+import { assertSameBytes, bytes, randomBytes } from "../_conformance.ts";
+
+Deno.test("closeGracefully() says FIN, drops what comes, and closes at the peer's FIN", async () => {
+  const [ours, peer] = memoryPair();
+  await writeAll(peer, bytes("unread"));
+  const closing = closeGracefully(ours);
+  assertEquals(await peer.read(new Uint8Array(1)), null);
+  await writeAll(peer, bytes(", and more"));
+  await peer.closeWrite();
+  assertEquals(await closing, { peerFinished: true, discarded: 16, reason: "fin" });
+  await assertRejects(() => ours.read(new Uint8Array(1)), Deno.errors.BadResource);
+});
+
+Deno.test("closeGracefully() closes when its time is up", async () => {
+  const world = seededWorld(1);
+  const [ours, peer] = memoryPair();
+  const closing = closeGracefully(ours, { timeout: 50, world });
+  await world.advance(49);
+  await writeAll(peer, bytes("x"));
+  await world.advance(1);
+  assertEquals(await closing, { peerFinished: false, discarded: 1, reason: "timeout" });
+  await assertRejects(() => peer.write(bytes("x")), Deno.errors.BrokenPipe);
+});
+
+Deno.test("closeGracefully() closes in time although our FIN is stuck behind a write", async () => {
+  const world = seededWorld(1);
+  const [ours, peer] = memoryPair({ capacity: 1 });
+  await ours.write(bytes("x"));
+  const stuck = assertRejects(() => ours.write(bytes("y")), Deno.errors.Interrupted);
+  await peer.closeWrite();
+  const closing = closeGracefully(ours, { timeout: 50, world });
+  await world.advance(50);
+  await stuck;
+  assertEquals(await closing, { peerFinished: true, discarded: 0, reason: "timeout" });
+});
+
+Deno.test("closeGracefully() waits for as long as it takes with timeout: Infinity", async () => {
+  const world = seededWorld(1);
+  const [ours, peer] = memoryPair();
+  const closing = closeGracefully(ours, { timeout: Infinity, world });
+  await world.advance(1e12);
+  await peer.closeWrite();
+  assertEquals((await closing).reason, "fin");
+  assertEquals(world.sleepers, 0);
+});
+
+Deno.test("closeGracefully() closes at once when its signal aborts", async () => {
+  const controller = new AbortController();
+  const [ours, peer] = memoryPair();
+  const closing = closeGracefully(ours, { signal: controller.signal });
+  controller.abort();
+  assertEquals(await closing, { peerFinished: false, discarded: 0, reason: "aborted" });
+  assertEquals(await peer.read(new Uint8Array(1)), null);
+});
+
+Deno.test("closeGracefully() with a signal aborted beforehand only closes", async () => {
+  const [ours] = memoryPair();
+  const { reason } = await closeGracefully(ours, { signal: AbortSignal.abort() });
+  assertEquals(reason, "aborted");
+});
+
+Deno.test("closeGracefully() reports a reset and does not throw", async () => {
+  const [ours, peer] = memoryPair();
+  await writeAll(peer, bytes("x"));
+  const closing = closeGracefully(ours);
+  peer.reset();
+  const { peerFinished, discarded, reason, error } = await closing;
+  assertEquals({ peerFinished, discarded, reason }, {
+    peerFinished: false,
+    discarded: 1,
+    reason: "reset",
+  });
+  assertInstanceOf(error, Deno.errors.ConnectionReset);
+});
+
+Deno.test("closeGracefully() of a closed connection reports an error and does not throw", async () => {
+  const [ours] = memoryPair();
+  ours[Symbol.dispose]();
+  const { reason, error } = await closeGracefully(ours);
+  assertEquals(reason, "error");
+  assertInstanceOf(error, Deno.errors.BadResource);
+});
+
+Deno.test("closeGracefully() saves an answer that a plain close would cut", async () => {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  using client = await Deno.connect({ port: listener.addr.port });
+  const server = await listener.accept();
+  const answer = randomBytes(3 << 20, 1);
+  await writeAll(client, new Uint8Array(1000)); // nobody will read this
+  const closing = writeAll(server, answer).then(() => closeGracefully(server));
+  assertSameBytes(await readToEnd(client), answer);
+  await client.closeWrite();
+  assertEquals(await closing, { peerFinished: true, discarded: 1000, reason: "fin" });
+});
