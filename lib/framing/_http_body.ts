@@ -7,15 +7,8 @@
 import type { ByteQueue } from "../bytes.ts";
 import type { Fault } from "./_feed.ts";
 import type { HttpBodyEnd } from "./http_body_end.ts";
-import { ChunkedDecoder } from "./_http_chunked.ts";
+import { ChunkedDecoder, type HttpBodyLimits } from "./_http_chunked.ts";
 import { HttpFields } from "./http_fields.ts";
-import type { HttpLimits } from "./http_head.ts";
-
-/** How much a body may hold. */
-export interface HttpBodyLimits extends Required<HttpLimits> {
-  /** The most bytes of the body. */
-  maxBody: number;
-}
 
 /** Takes the bytes of one body. */
 export class HttpBodyDecoder {

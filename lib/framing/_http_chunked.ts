@@ -11,9 +11,14 @@
 import type { ByteQueue } from "../bytes.ts";
 import type { Fault } from "./_feed.ts";
 import type { HttpFields } from "./http_fields.ts";
-import { HttpFieldsDecoder } from "./http_head.ts";
-import type { HttpBodyLimits } from "./_http_body.ts";
+import { HttpFieldsDecoder, type HttpLimits } from "./http_head.ts";
 import { CR, HttpLines, LF, quote } from "./_http_lines.ts";
+
+/** How much a body may hold. */
+export interface HttpBodyLimits extends Required<HttpLimits> {
+  /** The most bytes of the body. */
+  maxBody: number;
+}
 
 /** Takes chunks apart. */
 export class ChunkedDecoder {
