@@ -72,6 +72,6 @@ export function fileStore(path: string, options: StoreOptions = {}): Store {
 function nameless(): TransferError {
   return new TransferError(
     "name",
-    "Cannot take a file as it must come with a name: a plain sender gives none",
+    "Cannot take a file as it must come with a name, which only an extended sender gives",
   );
 }

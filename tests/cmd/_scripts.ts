@@ -1,6 +1,6 @@
 /** How each script is made to do its work once, for the tests that hold for all of them. */
 
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertMatch } from "@std/assert";
 import { dial } from "../../lib/client/dial.ts";
 import type { TcpServer } from "../../lib/server/server.ts";
 import { formatAddr } from "../../lib/addr.ts";
@@ -27,6 +27,19 @@ export const USES: Record<string, Use> = {
       assertEquals((await script.ended()).code, 0);
     },
   },
+  receive: {
+    args: () => ["--port", "0", "--dir", "."],
+    works: async (script) => {
+      {
+        using client = await dial(await script.addr());
+        await writeAll(client, new Uint8Array(8)); // a plain file of no bytes, and of no name
+        assertMatch(new TextDecoder().decode(await readToEnd(client)), /^ERROR name: /);
+      }
+      script.kill("SIGTERM");
+      assertEquals((await script.ended()).code, 0);
+    },
+  },
+  send: { args: (server) => [".gitignore", formatAddr(server.addr)] },
   talk: {
     args: (server) => [formatAddr(server.addr)],
     works: async (script) => {
