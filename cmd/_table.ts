@@ -25,7 +25,7 @@ export class Table {
 
   /** A scenario, and what it is about. */
   async list(entry: Entry): Promise<void> {
-    await this.#io.print(`${this.#head(entry)}  ${this.#about(entry, 2)}\n`);
+    await this.#io.print(`${this.#head(entry)}  ${entry.lesson?.title ?? entry.problem}\n`);
   }
 
   /** The scenario that runs now; not in a pipe, where a line cannot be taken back. */
@@ -37,22 +37,23 @@ export class Table {
   /** The scenario that has run, and what speaks against it. */
   async ended(entry: Entry, { ok, text, checks, duration, complaints }: Outcome): Promise<void> {
     const { columns, color, print } = this.#io;
-    const facts = `${checks} checks`.padStart(11) + `${Math.round(duration)} ms`.padStart(9);
+    const count = checks === 1 ? "1 check " : `${checks} checks`;
+    const facts = count.padStart(11) + `${Math.round(duration)} ms`.padStart(9);
     const about = this.#about(entry, 4 + facts.length);
     const why = ok ? [] : [text, ...complaints].map((line) => `    ${line}\n`);
     const back = columns === undefined ? "" : "\r\x1b[2K";
-    const line = `${back}${mark(ok, color)} ${this.#head(entry)}${facts}  ${about}\n`;
-    await print(line + why.join(""));
+    const line = `${back}${mark(ok, color)} ${this.#head(entry)}${facts}  ${about}`;
+    await print(`${line.trimEnd()}\n${why.join("")}`);
   }
 
   #head(entry: Entry): string {
     return `${place(entry).padEnd(this.#place)}  ${entry.name.padEnd(this.#name)}`;
   }
 
-  /** The title or the problem, cut so that the line does not wrap, which could not be redrawn. */
-  #about({ lesson, problem }: Entry, taken: number): string {
+  /** The title, cut so that the line does not wrap, which could not be redrawn. */
+  #about({ lesson }: Entry, taken: number): string {
     const room = (this.#io.columns ?? Infinity) - this.#place - this.#name - 2 - taken - 1;
-    return (lesson?.title ?? problem ?? "").slice(0, Math.max(0, room));
+    return (lesson?.title ?? "").slice(0, Math.max(0, room));
   }
 }
 

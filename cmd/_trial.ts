@@ -66,6 +66,8 @@ function spawn(entry: Entry, args: readonly string[], output: "piped" | "inherit
     stdin: "null",
     stdout: output,
     stderr: output,
+    // What goes into our table is plain; what goes to a terminal is the scenario's choice.
+    env: output === "piped" ? { NO_COLOR: "1" } : {},
   }).spawn();
 }
 

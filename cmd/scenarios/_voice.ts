@@ -20,7 +20,7 @@ export interface Voice {
   event(event: TraceEvent): void;
   /** A picture of these events. */
   show(events: readonly TraceEvent[], options: DrawOptions): void;
-  /** Resolves when all is printed. */
+  /** Says no more, and resolves when all that was said is printed. */
   close(): Promise<void>;
 }
 
@@ -28,6 +28,7 @@ export interface Voice {
 class Silence implements Voice {
   protected readonly io: Io;
   #printed: Promise<void> = Promise.resolve();
+  #over = false;
 
   constructor(io: Io) {
     this.io = io;
@@ -40,10 +41,13 @@ class Silence implements Voice {
   show(_events: readonly TraceEvent[], _options: DrawOptions): void {}
 
   close(): Promise<void> {
+    this.#over = true;
     return this.#printed;
   }
 
   protected print(text: string): void {
+    // A call that a lesson left behind may return after the verdict, which is the last word.
+    if (this.#over) return;
     this.#printed = this.#printed.then(() => this.io.print(text));
     // Whoever closes learns of it.
     this.#printed.catch(() => {});
@@ -73,6 +77,7 @@ export class PlainVoice extends Silence {
   /** Checks wait for the picture that they are about. */
   #held: CheckEvent[] = [];
   #undrawn = false;
+  /** What keeps the next picture, or the verdict, from the checks before it. */
   #gap = "";
 
   override open({ title, order, section, about }: Lesson): void {
@@ -98,7 +103,7 @@ export class PlainVoice extends Silence {
     const width = Math.max(20, Math.min(columns, 100));
     if (events.some(isCall)) {
       this.print(`${this.#gap}${ladder(events, { lifelines, color, width })}\n`);
-      this.#gap = "\n";
+      this.#gap = "";
     }
     this.#undrawn = false;
     this.#release();

@@ -4,10 +4,10 @@
  *
  * Chapter §5.1: shutdown() vs close()
  *
- * A connection is two streams, one each way, and each is ended by itself. Here a client
- * sends a file, then FIN: `closeWrite()`, which C calls shutdown(SHUT_WR). That FIN is
- * how the server knows that it has everything, and only then it confirms. A client that
- * called `close()` instead could not hear that any more.
+ * A connection is two streams, one each way, and each is ended by itself. Here a
+ * client sends a file, then FIN: `closeWrite()`, which C calls shutdown(SHUT_WR).
+ * That FIN is how the server knows that it has everything, and only then it
+ * confirms. A client that called `close()` instead could not hear that any more.
  *
  *     deno task lab half_close
  *

@@ -4,10 +4,10 @@
  *
  * Chapter §2: Cycle de vie d'une connexion TCP
  *
- * The chapter's first diagram, drawn from what really happened: what each program called,
- * when, and what went over to the other. Then three clients at once: the listening socket
- * stays what it is, and every accept() makes a new one, which is told from its sisters by
- * the client's address alone.
+ * The chapter's first diagram, drawn from what really happened: what each program
+ * called, when, and what went over to the other. Then three clients at once: the
+ * listening socket stays what it is, and every accept() makes a new one, which is
+ * told from its sisters by the client's address alone.
  *
  *     deno task lab lifecycle
  *

@@ -4,13 +4,15 @@
  *
  * Chapter §5.4: Gestion des connexions fermées par le pair
  *
- * A peer can end a connection in ways that mean different things, and they are told apart
- * by what `read` and `write` say. After FIN, `read` says `null`: all that was sent has
- * come. After RST it fails: something may be missing. And a peer that has closed still
- * lets the first `write` pass, since that only fills a buffer; what fails is a later one.
+ * A peer can end a connection in ways that mean different things, and they are
+ * told apart by what `read` and `write` say. After FIN, `read` says `null`: all
+ * that was sent has come. After RST it fails: something may be missing. And a peer
+ * that has closed still lets the first `write` pass, since that only fills a
+ * buffer; what fails is a later one.
  *
- * Deno itself tells of an RST only once: from the second time on, its `read` says `null`,
- * as if the stream had come to its proper end. Connections of this toolkit do not.
+ * Deno itself tells of an RST only once: from the second time on, its `read` says
+ * `null`, as if the stream had come to its proper end. Connections of this toolkit
+ * do not.
  *
  *     deno task lab peer_gone
  *

@@ -1,0 +1,1 @@
+/** A lesson that does not say what it needs. @module */

@@ -1,0 +1,312 @@
+import {
+  assert,
+  assertEquals,
+  assertLess,
+  assertMatch,
+  assertRejects,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
+import type { Io } from "../../cmd/_cli.ts";
+import { Lab } from "../../cmd/scenarios/_lab.ts";
+import { byOrder, grants, lesson, LessonError, permissions } from "../../cmd/scenarios/_lesson.ts";
+import { scenario, type ScenarioOptions } from "../../cmd/scenarios/_scenario.ts";
+import type { TraceEvent } from "../../lib/observe/events.ts";
+import { Trace } from "../../lib/observe/trace.ts";
+import { writeAll } from "../../lib/stream/conn.ts";
+import { seededWorld } from "../../lib/world.ts";
+import { firstMissing, needs } from "../_needs.ts";
+import { ROOT, start } from "../_script.ts";
+
+const STARTING = { run: ["deno"], read: true } as const;
+
+for (const name of scenarios()) {
+  needs(STARTING, `${name} proves itself, and says so in JSON`, async () => {
+    await using script = await start(`scenarios/${name}`, ["--json"]);
+    const events = jsonLines(await script.output());
+    const last = events.at(-1);
+    assert(last?.kind === "verdict" && last.ok && last.checks > 0 && last.failed === 0);
+    const checks = events.filter((event) => event.kind === "check");
+    assertEquals(checks.length, last.checks);
+    assert(checks.every(({ ok }) => ok));
+    assert(events.every((event) => "at" in event && "who" in event));
+  });
+
+  needs(STARTING, `${name} draws what happened, in 80 columns`, async () => {
+    await using script = await start(`scenarios/${name}`);
+    const lines = (await script.output()).split("\n");
+    assertMatch(lines[1]!, /^\(chapter §[\d.]+: .+\)$/);
+    assert(lines.some((line) => line.includes("◀─ SYN · SYN-ACK · ACK ──▶")));
+    assert(lines.some((line) => line.includes("═ FIN ═")));
+    assert(lines.some((line) => line.startsWith("  ✓ ")));
+    assertMatch(lines.at(-2)!, new RegExp(`^✓ ${name}: all \\d+ checks held$`));
+    for (const line of lines) assertLess(line.length, 81, line);
+  });
+
+  needs(STARTING, `${name} --quiet prints its verdict, and nothing else`, async () => {
+    await using script = await start(`scenarios/${name}`, ["--quiet"]);
+    assertMatch(await script.output(), new RegExp(`^✓ ${name}: all \\d+ checks held\n$`));
+  });
+}
+
+/** What each lesson that goes wrong says in the end. */
+const WRONG: Record<string, RegExp> = {
+  fails: /^✗ fails: 1 of 2 checks did not hold$/,
+  proves_nothing: /^✗ proves_nothing: nothing was checked, so nothing is proven$/,
+  throws: /^✗ throws: 127\.0\.0\.1:\d+ refused: .*ECONNREFUSED.*; try: /,
+  handler_throws: /^✗ handler_throws: Error: in the handler /,
+  hangs: /^✗ hangs: not done within 200 ms$/,
+};
+
+for (const [name, verdict] of Object.entries(WRONG)) {
+  needs(STARTING, `scenario() ends with 1 when a lesson ${name.replace("_", " ")}`, async () => {
+    for (const args of [[], ["--quiet"], ["--json"]]) {
+      await using script = await start(`../tests/cmd/_lessons/${name}`, args);
+      const { code, stdout } = await script.ended();
+      const last = new TextDecoder().decode(stdout).trimEnd().split("\n").at(-1)!;
+      assertEquals(code, 1);
+      if (args[0] !== "--json") assertMatch(last, verdict);
+      else assertEquals([JSON.parse(last).kind, JSON.parse(last).ok], ["verdict", false]);
+    }
+  });
+}
+
+needs(
+  { read: true },
+  "scenario() says what was expected of a check that did not hold",
+  async () => {
+    const { code, printed } = await play(async (lab) => {
+      await Promise.resolve();
+      lab.check("holds", true);
+      lab.check("does not", { a: 1 }, { a: 2 });
+    });
+    assertEquals(code, 1);
+    assertStringIncludes(printed, "  ✓ holds\n  ✗ does not: expected { a: 2 }, got { a: 1 }\n");
+  },
+);
+
+needs({ read: true }, "scenario() succeeds with one check that holds", async () => {
+  const { code, printed } = await play(async (lab) => {
+    await Promise.resolve();
+    lab.check("holds", 1, 1);
+  });
+  assertEquals(code, 0);
+  assertMatch(printed, /\n✓ passes: the check held\n$/);
+});
+
+needs(
+  { read: true },
+  "scenario() prints checks below the picture that they are about",
+  async () => {
+    const { printed } = await play(async (lab) => {
+      await using server = lab.serve(async () => {});
+      using client = await lab.dial(server.addr);
+      lab.check("made before the picture", true);
+      await client.read(new Uint8Array(1));
+      await server.idle();
+      lab.draw();
+      lab.check("made after it", true);
+    });
+    const at = ["═ FIN ═", "made before", "made after", "✓ passes"].map((it) =>
+      printed.indexOf(it)
+    );
+    assertEquals(at.toSorted((a, b) => a - b), at);
+    assert(at[0]! > 0);
+  },
+);
+
+needs(
+  { read: true },
+  "scenario() draws what was not drawn, also of a lesson that failed",
+  async () => {
+    const { code, printed } = await play(async (lab) => {
+      await using server = lab.serve(async () => {});
+      using _client = await lab.dial(server.addr);
+      throw new TypeError("in the lesson");
+    });
+    assertEquals(code, 1);
+    assertStringIncludes(printed, "SYN · SYN-ACK · ACK");
+  },
+);
+
+needs(
+  { read: true },
+  "scenario() ends a lesson that takes too long, and shows what it waited for",
+  async () => {
+    const world = seededWorld(1);
+    const waiting = Promise.withResolvers<void>();
+    const playing = play((lab) => {
+      lab.check("holds", true);
+      lab.trace.begin({ kind: "read", who: "client", size: 10 });
+      waiting.resolve();
+      return new Promise(() => {});
+    }, { args: ["--json"], options: { world } });
+    await waiting.promise;
+    await world.advance(10_000);
+    const { code, printed } = await playing;
+    const events = jsonLines(printed);
+    const [read, verdict] = events.slice(-2);
+    assertEquals(code, 1);
+    assert(read?.kind === "read" && read.end === undefined);
+    assert(verdict?.kind === "verdict" && !verdict.ok);
+    assertEquals(verdict.text, "passes: not done within 10000 ms");
+    assertEquals(world.sleeps, [10_000]);
+  },
+);
+
+needs({ read: true }, "scenario() ends when it is interrupted, without a verdict", async () => {
+  const controller = new AbortController();
+  const reason = new Error("interrupted");
+  let printed = "";
+  await assertRejects(
+    () =>
+      play(() => {
+        controller.abort(reason);
+        return new Promise(() => {});
+      }, { interrupted: controller.signal, print: (text) => printed += text }),
+    Error,
+    "interrupted",
+  );
+  assert(!printed.includes("✗"));
+});
+
+needs({ read: true }, "scenario() has said its last word with the verdict", async () => {
+  const left = Promise.withResolvers<number>();
+  let printed = "";
+  let calling: Promise<number> | undefined;
+  await play(async (lab) => {
+    await Promise.resolve();
+    lab.check("holds", true);
+    calling = lab.trace.call({ kind: "read", who: "client", size: 1 }, () => left.promise);
+  }, { args: ["--json"], print: (text) => printed += text });
+  left.resolve(1);
+  await calling;
+  assertEquals(jsonLines(printed).map(({ kind }) => kind), ["check", "read", "verdict"]);
+});
+
+needs({ read: true }, "scenario() colours only where that is wanted", async () => {
+  const steps = async (lab: Lab) => {
+    await using server = lab.serve(async () => {});
+    using _client = await lab.dial(server.addr);
+  };
+  assert(!(await play(steps)).printed.includes("\x1b"));
+  assert((await play(steps, { color: true })).printed.includes("\x1b[31m✗\x1b[0m passes"));
+});
+
+Deno.test("Lab.serve() puts both ends of each connection on the record, under one name", async () => {
+  const trace = new Trace();
+  const lab = new Lab(trace, {
+    signal: new AbortController().signal,
+    show: () => {},
+    fail: (error) => {
+      throw error;
+    },
+  });
+  await using server = lab.serve((conn) => writeAll(conn, new Uint8Array(3)));
+  using client = await lab.dial(server.addr);
+  assertEquals(await client.read(new Uint8Array(3)), 3);
+  await server.idle();
+  const told = trace.events.map(({ who, kind }) => `${who} ${kind}`).sort();
+  assertEquals(told, [
+    ...["client connect", "client read", "server accept"],
+    ...["server close", "server listen", "server write"],
+  ]);
+  const [{ conn } = {}] = lab.calls("client", "connect");
+  assert(conn);
+  assertEquals(lab.calls("server", "accept").map((call) => call.conn), [conn]);
+  assertEquals(lab.calls("server", "write").map((call) => call.bytes), [3]);
+});
+
+Deno.test("lesson() reads title, place and subject from a module doc", () => {
+  const doc =
+    "A title\nin two lines\n\nChapter §5.1: shutdown()\n\nFirst.\n\nSecond,\nlong.\n\n    use\n\nFlags";
+  assertEquals(lesson(doc), {
+    title: "A title in two lines",
+    order: [5, 1],
+    section: "shutdown()",
+    about: ["First.", "Second,\nlong."],
+  });
+});
+
+Deno.test("lesson() wants to know where the chapter treats it", () => {
+  for (const doc of ["", "Title", "Title\n\nAbout.", "Title\n\nChapter 5: no sign"]) {
+    assertThrows(() => lesson(doc), LessonError, "Chapter §5.1");
+  }
+});
+
+Deno.test("byOrder() counts sections, it does not spell them", () => {
+  const sorted = [[2, 10], [10], [2], [2, 9], [2, 1, 1]].sort(byOrder);
+  assertEquals(sorted, [[2], [2, 1, 1], [2, 9], [2, 10], [10]]);
+});
+
+Deno.test("permissions() reads the first line, and refuses more than it names", () => {
+  const read = (flags: string) => permissions(`#!/usr/bin/env -S deno run${flags}\ncode`);
+  assertEquals(read(""), []);
+  assertEquals(read(" --allow-net=127.0.0.1 --allow-run=ss,tcpdump"), [
+    "--allow-net=127.0.0.1",
+    "--allow-run=ss,tcpdump",
+  ]);
+  for (
+    const flag of ["-A", "--allow-all", "--allow-net", "--allow-net=", "--allow-ffi=x", "x.ts"]
+  ) {
+    assertThrows(() => read(` ${flag}`), LessonError, `got ${flag}`);
+  }
+  for (const first of ["", "/** doc */", "#!/usr/bin/env deno"]) {
+    assertThrows(() => permissions(`${first}\ncode`), LessonError, "must begin with");
+  }
+});
+
+Deno.test("grants() names each permission by itself", () => {
+  assertEquals(grants("#!/usr/bin/env -S deno run --allow-run=ss,tcpdump --unstable-net\n"), [
+    { kind: "run", to: "ss" },
+    { kind: "run", to: "tcpdump" },
+  ]);
+});
+
+/** How to play a lesson. */
+interface Play {
+  args?: string[];
+  options?: ScenarioOptions;
+  interrupted?: AbortSignal;
+  color?: boolean;
+  print?: (text: string) => void;
+}
+
+/** Plays a lesson in this process, under the name of one that passes. */
+async function play(
+  steps: (lab: Lab) => Promise<void>,
+  { args = [], options = {}, print = () => {}, color = false, ...more }: Play = {},
+): Promise<{ code: number | void; printed: string }> {
+  const { interrupted = new AbortController().signal } = more;
+  let printed = "";
+  const quiet = () => {};
+  const io: Io = {
+    stdin: { read: () => Promise.resolve(null), isTerminal: () => false },
+    print: (data) => {
+      assert(typeof data === "string");
+      printed += data;
+      print(data);
+      return Promise.resolve();
+    },
+    log: { info: quiet, warn: quiet, error: quiet },
+    color,
+    interrupted,
+  };
+  const url = new URL("tests/cmd/_lessons/passes.ts", ROOT).href;
+  const code = await scenario({ url } as ImportMeta, steps, options)(args, io);
+  return { code, printed };
+}
+
+function jsonLines(text: string): TraceEvent[] {
+  const lines = text.split("\n");
+  assertEquals(lines.pop(), "");
+  return lines.map((line) => JSON.parse(line));
+}
+
+/** The scenarios, if they may be looked up. */
+function scenarios(): string[] {
+  if (firstMissing({ read: true }) !== undefined) return [];
+  return [...Deno.readDirSync(new URL("cmd/scenarios/", ROOT))]
+    .map(({ name }) => name).filter((name) => /^[^_].*\.ts$/.test(name))
+    .map((name) => name.slice(0, -3)).sort();
+}
