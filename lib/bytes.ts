@@ -45,6 +45,9 @@ export class ByteQueue {
   /** The first bytes: `#head` from `#at` on. */
   #head: Uint8Array = NOTHING;
   #at = 0;
+  /** Its buffer, and where it starts there: asking the chunk each time costs as much as a view. */
+  #buffer: ArrayBufferLike = NOTHING.buffer;
+  #start = 0;
   /** The bytes after those of `#head`: `#rest` from `#first` on. */
   #rest: Uint8Array[] = [];
   #first = 0;
@@ -62,8 +65,7 @@ export class ByteQueue {
   append(chunk: Uint8Array): void {
     if (chunk.length === 0) return;
     if (this.#length === 0) {
-      this.#head = chunk;
-      this.#at = 0;
+      this.#begin(chunk);
     } else if (chunk.length < SMALL) {
       this.#collect(chunk);
     } else {
@@ -72,17 +74,16 @@ export class ByteQueue {
     this.#length += chunk.length;
   }
 
-  /** Takes the first `n` bytes. */
-  take(n: number): Uint8Array {
+  /** Takes the first `n` bytes, and drops `skip` bytes before them. */
+  take(n: number, skip = 0): Uint8Array {
     const head = this.#head;
-    const there = head.length - this.#at;
-    if (n > there) return this.#join(n);
+    const start = this.#at + skip;
+    const end = start + n;
+    if (end >= head.length) return this.#takeMore(n, skip);
+    this.#at = end;
+    this.#length -= skip + n;
     // Half the price of subarray(), which first asks what class to make.
-    const bytes = new Uint8Array(head.buffer, head.byteOffset + this.#at, n);
-    this.#at += n;
-    this.#length -= n;
-    if (n === there) this.#advance();
-    return bytes;
+    return new Uint8Array(this.#buffer, this.#start + start, n);
   }
 
   /** Drops the first `n` bytes. */
@@ -127,19 +128,23 @@ export class ByteQueue {
 
   /** Drops all bytes. */
   clear(): void {
-    this.#head = this.#block = NOTHING;
-    this.#at =
-      this.#first =
-      this.#filled =
-      this.#length =
-        0;
     this.#rest = [];
+    this.#first = this.#length = 0;
+    this.#advance();
   }
 
-  #join(n: number): Uint8Array {
-    this.#require(n);
-    const bytes = new Uint8Array(n);
-    this.#pour(n, bytes);
+  #takeMore(n: number, skip: number): Uint8Array {
+    this.#require(skip + n);
+    if (skip > 0) this.#pour(skip);
+    const start = this.#at;
+    let bytes: Uint8Array;
+    if (start + n <= this.#head.length) {
+      bytes = new Uint8Array(this.#buffer, this.#start + start, n);
+      this.#pour(n);
+    } else {
+      bytes = new Uint8Array(n);
+      this.#pour(n, bytes);
+    }
     return bytes;
   }
 
@@ -159,19 +164,26 @@ export class ByteQueue {
 
   /** Lets the next chunk be the first. */
   #advance(): void {
-    this.#at = 0;
     if (this.#first === this.#rest.length) {
       // An idle queue holds on to nothing.
-      this.#head = this.#block = NOTHING;
+      this.#begin(NOTHING);
+      this.#block = NOTHING;
       this.#filled = 0;
       return;
     }
-    this.#head = this.#rest[this.#first]!;
+    this.#begin(this.#rest[this.#first]!);
     this.#rest[this.#first++] = NOTHING; // so that it can be collected once it was used
     if (this.#first * 2 >= this.#rest.length) {
       this.#rest.splice(0, this.#first);
       this.#first = 0;
     }
+  }
+
+  #begin(chunk: Uint8Array): void {
+    this.#head = chunk;
+    this.#buffer = chunk.buffer;
+    this.#start = chunk.byteOffset;
+    this.#at = 0;
   }
 
   #collect(chunk: Uint8Array): void {

@@ -75,6 +75,13 @@ export interface Encoder<Frame> {
    * our own fault, and thus no {@linkcode FrameError}. Nothing was encoded.
    */
   encode(frame: Frame): Uint8Array;
+  /**
+   * The same bytes, put into `to` from `at` on, for who has a buffer to send from. Returns
+   * where they end, or -1 if there is no room for them; `to` is then left as it was.
+   *
+   * @throws {RangeError} As `encode()` does.
+   */
+  encodeInto?(frame: Frame, to: Uint8Array, at: number): number;
 }
 
 /**

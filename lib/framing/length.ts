@@ -119,13 +119,14 @@ export class LengthDecoder implements Decoder<Uint8Array> {
   readonly #adjustment: number;
   readonly #strip: number | undefined;
   readonly #queue = new ByteQueue();
-  #maxLength: number;
+  /** The largest length accepted, which the prefix can say. */
+  #limit: number;
   /** Size of the frame in progress with all its header, or `UNFINISHED`. */
   #size = UNFINISHED;
   /** How much of it to drop. */
   #drop = 0;
-  /** Where it starts, counted from the first byte pushed. */
-  #offset = 0;
+  /** How many bytes were pushed. */
+  #pushed = 0;
   #ended = false;
   #broken: FrameError | undefined;
 
@@ -143,7 +144,7 @@ export class LengthDecoder implements Decoder<Uint8Array> {
     this.#fieldAt = checkInteger("decode", "offset", offset);
     this.#adjustment = checkInteger("decode", "adjustment", adjustment, -Infinity);
     this.#strip = strip === undefined ? strip : checkInteger("decode", "strip", strip);
-    this.#maxLength = checkInteger("decode", "maxLength", maxLength);
+    this.#limit = this.#clip(maxLength);
   }
 
   /**
@@ -151,10 +152,10 @@ export class LengthDecoder implements Decoder<Uint8Array> {
    * changed at any time, and holds from the next frame whose header is read.
    */
   get maxLength(): number {
-    return Math.min(this.#maxLength, this.#field.most);
+    return this.#limit;
   }
   set maxLength(maxLength: number) {
-    this.#maxLength = checkInteger("decode", "maxLength", maxLength);
+    this.#limit = this.#clip(maxLength);
   }
 
   /** Bytes held now: those of the unfinished frame, and those not yet asked for. */
@@ -165,7 +166,9 @@ export class LengthDecoder implements Decoder<Uint8Array> {
   /** Takes bytes as they came, and keeps them: do not write to the chunk again. */
   push(chunk: Uint8Array): void {
     if (this.#ended) throw new TypeError("Cannot push as the decoder was told of the end");
-    if (!this.#broken) this.#queue.append(chunk);
+    if (this.#broken) return;
+    this.#queue.append(chunk);
+    this.#pushed += chunk.length;
   }
 
   /** Says that no more bytes will come. */
@@ -184,42 +187,39 @@ export class LengthDecoder implements Decoder<Uint8Array> {
     if (this.#broken) throw this.#broken;
     if (this.#size === UNFINISHED) this.#readHeader();
     const size = this.#size;
-    if (size === UNFINISHED || this.#queue.length < size) {
+    if (size === UNFINISHED || size > this.#queue.length) {
       if (this.#ended && this.#queue.length > 0) this.#truncated();
       return undefined;
     }
     this.#size = UNFINISHED;
-    this.#offset += size;
-    this.#queue.skip(this.#drop);
-    return this.#queue.take(size - this.#drop);
+    return this.#queue.take(size - this.#drop, this.#drop);
   }
 
   #readHeader(): void {
     const length = this.#field.peek(this.#queue, this.#fieldAt);
-    if (length === UNFINISHED) return;
-    if (length === MALFORMED) {
-      this.#fail("malformed", "a length must be a varint of the fewest bytes, at most 8");
-    }
     // The raw length comes first, since the sum with another number may be rounded.
-    const limit = this.maxLength;
-    if (length > limit) this.#tooLong(length, limit);
+    if (length < 0 || length > this.#limit) return this.#refuse(length);
     const header = this.#fieldAt + this.#field.size;
     const drop = this.#strip ?? header;
     const size = header + length + this.#adjustment;
-    if (size < Math.max(header, drop) || size > Number.MAX_SAFE_INTEGER) {
-      this.#fail(
-        "malformed",
-        `a frame must have the ${
-          Math.max(header, drop)
-        } bytes of its header: current value is ${size}`,
-        { length },
-      );
+    if (size < header || size < drop || size > Number.MAX_SAFE_INTEGER) {
+      const rule = `a frame must have the ${Math.max(header, drop)} bytes of its header`;
+      this.#fail("malformed", `${rule}: current value is ${size}`, { length });
     }
     this.#size = size;
     this.#drop = drop;
   }
 
-  #tooLong(rounded: number, limit: number): never {
+  #refuse(length: number): void {
+    if (length === UNFINISHED) return;
+    if (length === MALFORMED) {
+      this.#fail("malformed", "a length must be a varint of the fewest bytes, at most 8");
+    }
+    this.#tooLong(length);
+  }
+
+  #tooLong(rounded: number): never {
+    const limit = this.#limit;
     const length = Number.isSafeInteger(rounded)
       ? rounded
       : this.#field.peekExact(this.#queue, this.#fieldAt);
@@ -246,12 +246,14 @@ export class LengthDecoder implements Decoder<Uint8Array> {
   }
 
   #fail(code: FrameErrorCode, why: string, facts: Partial<FrameErrorFacts> = {}): never {
+    const offset = this.#pushed - this.#queue.length;
     this.#queue.clear();
-    this.#broken = new FrameError(code, `Cannot decode as ${why}`, {
-      offset: this.#offset,
-      ...facts,
-    });
+    this.#broken = new FrameError(code, `Cannot decode as ${why}`, { offset, ...facts });
     throw this.#broken;
+  }
+
+  #clip(maxLength: number): number {
+    return Math.min(checkInteger("decode", "maxLength", maxLength), this.#field.most);
   }
 }
 
@@ -288,30 +290,47 @@ export class LengthEncoder implements Encoder<Uint8Array> {
    * if the frame is shorter than `offset`.
    */
   encode(frame: Uint8Array): Uint8Array {
-    const at = this.#fieldAt;
-    const length = frame.length - at - this.#adjustment;
-    if (frame.length < at || length < 0 || length > this.#limit) this.#refuse(frame, length);
-    const size = this.#field.sizeOf(length);
-    const bytes = new Uint8Array(size + frame.length);
-    this.#field.write(length, bytes, at);
-    if (at === 0) {
-      bytes.set(frame, size);
-    } else {
-      bytes.set(frame.subarray(0, at));
-      bytes.set(frame.subarray(at), at + size);
-    }
+    const length = this.#lengthOf(frame);
+    const bytes = new Uint8Array(this.#field.sizeOf(length) + frame.length);
+    this.#put(frame, length, bytes, 0);
     return bytes;
   }
 
-  #refuse(frame: Uint8Array, length: number): never {
-    if (frame.length < this.#fieldAt) {
-      throw new RangeError(
+  /**
+   * The same bytes, put into `to` from `at` on. Returns where they end, or -1 if there is
+   * no room for them.
+   *
+   * @throws {RangeError} As {@linkcode encode} does.
+   */
+  encodeInto(frame: Uint8Array, to: Uint8Array, at: number): number {
+    const length = this.#lengthOf(frame);
+    const end = at + this.#field.sizeOf(length) + frame.length;
+    if (end > to.length) return -1;
+    this.#put(frame, length, to, at);
+    return end;
+  }
+
+  #lengthOf(frame: Uint8Array): number {
+    const length = frame.length - this.#fieldAt - this.#adjustment;
+    if (frame.length >= this.#fieldAt && length >= 0 && length <= this.#limit) return length;
+    throw frame.length < this.#fieldAt
+      ? new RangeError(
         `Cannot encode as a frame must have >= ${this.#fieldAt} bytes: current value has ${frame.length}`,
+      )
+      : new RangeError(
+        `Cannot encode as the length of a frame must be 0 to ${this.#limit}: current value is ${length}`,
       );
+  }
+
+  #put(frame: Uint8Array, length: number, to: Uint8Array, at: number): void {
+    const before = this.#fieldAt;
+    this.#field.write(length, to, at + before);
+    if (before === 0) {
+      to.set(frame, at + this.#field.sizeOf(length));
+    } else {
+      to.set(frame.subarray(0, before), at);
+      to.set(frame.subarray(before), at + before + this.#field.sizeOf(length));
     }
-    throw new RangeError(
-      `Cannot encode as the length of a frame must be 0 to ${this.#limit}: current value is ${length}`,
-    );
   }
 }
 

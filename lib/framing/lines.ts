@@ -70,7 +70,10 @@ export interface TextLineDecoderOptions<Marker extends NonNullable<unknown> = ne
 export class TextLineDecoder<Marker extends NonNullable<unknown> = never>
   implements Decoder<string | Marker> {
   readonly #cutter: Cutter<{ readonly marker: Marker }>;
+  /** Throws at what is not UTF-8, unless it is to be forgiven. */
   readonly #utf8: TextDecoder;
+  /** Forgives everything, and is ten times as fast as one that does not. */
+  readonly #fast = new TextDecoder("utf-8", { ignoreBOM: true });
   /** Lines decoded together, each with its newline; those before `#at` are used. */
   #text = "";
   #at = 0;
@@ -141,7 +144,8 @@ export class TextLineDecoder<Marker extends NonNullable<unknown> = never>
     const lines = this.#careful ? undefined : this.#cutter.peekWhole(10);
     if (lines === undefined) return false;
     try {
-      this.#text = this.#utf8.decode(lines);
+      const text = this.#fast.decode(lines);
+      this.#text = text.includes("\ufffd") ? this.#utf8.decode(lines) : text;
     } catch {
       this.#careful = true;
       return false;

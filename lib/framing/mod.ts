@@ -8,8 +8,10 @@
 export * from "./decoder.ts";
 export * from "./delimited.ts";
 export * from "./fixed.ts";
+export * from "./frames.ts";
 export * from "./length.ts";
 export * from "./lines.ts";
+export * from "./streams.ts";
 export { type HttpField, HttpFields } from "./http_fields.ts";
 export type { HttpAsked } from "./http_body_end.ts";
 export type { HttpLimits } from "./http_head.ts";
