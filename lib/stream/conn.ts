@@ -183,12 +183,16 @@ export class TooMuchDataError extends RangeError {
  * Reads until FIN and returns it all.
  *
  * @throws {TooMuchDataError} As soon as more than `maxBytes` have come.
+ * @throws {RangeError} If `maxBytes` is not >= 0.
  */
 export async function readToEnd(
   from: Reader,
   options: ReadToEndOptions = {},
 ): Promise<Uint8Array<ArrayBuffer>> {
   const { maxBytes = 16 * 1024 * 1024 } = options;
+  if (!(maxBytes >= 0)) {
+    throw new RangeError(`Cannot read as 'maxBytes' must be >= 0: current value is ${maxBytes}`);
+  }
   const parts: Uint8Array[] = [];
   let total = 0;
   for await (const chunk of chunks(from)) {
