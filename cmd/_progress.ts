@@ -45,8 +45,9 @@ export class ProgressBar implements Disposable {
 
   /** Shows transfer `id` no more: it is over. */
   end(id: number): void {
+    const last = this.#running.size === 1;
+    if (last && this.#running.has(id)) this.#bar.stop();
     this.#running.delete(id);
-    if (this.#running.size === 0) this.#bar.stop();
   }
 
   /** Shows nothing more. */

@@ -84,7 +84,8 @@ export async function main(args: string[], io: Io): Promise<number> {
   const receive: TcpHandler = async (conn, { id, signal }) => {
     const onProgress = bar.show.bind(bar, id);
     try {
-      const report = await receiveFile(conn, store, { halfClose, timeout, signal, onProgress });
+      const options = { halfClose, timeout, signal, onProgress };
+      const report = await receiveFile(conn, store, options).finally(() => bar.end(id));
       log.info("#{id} {what}", { id, what: outcome(report) });
       await io.print(`${report.sha256}  ${report.path}\n`);
       first.resolve(0);
@@ -92,8 +93,6 @@ export async function main(args: string[], io: Io): Promise<number> {
       if (!(error instanceof TransferError)) throw error;
       log.warn("#{id} {why}", { id, why: reason(error) });
       if (error.fault !== "nothing") first.resolve(1);
-    } finally {
-      bar.end(id);
     }
   };
   await using server = serve({ hostname: host, port, maxConns }, receive, log);
@@ -107,8 +106,10 @@ export async function main(args: string[], io: Io): Promise<number> {
 async function checkFolder(path: string): Promise<void> {
   need({ kind: "read", to: path });
   need({ kind: "write", to: path });
-  const isFolder = await Deno.stat(path).then(({ isDirectory }) => isDirectory, () => false);
-  if (!isFolder) throw new FailureError(`${path} must be a folder that is there`);
+  const isFolder = await Deno.stat(path).then(({ isDirectory }) => isDirectory).catch((error) => {
+    throw error instanceof Deno.errors.NotFound ? new FailureError(`${path} is not there`) : error;
+  });
+  if (!isFolder) throw new FailureError(`${path} must be a folder`);
 }
 
 function outcome({ path, size, resumed, verified, told }: ReceiveReport): string {
