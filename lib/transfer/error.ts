@@ -76,8 +76,8 @@ export class TransferError extends Error {
   }
 }
 
-/** What the system calls a disk without room: no space, no quota, too large a file. */
-const FULL: readonly unknown[] = ["ENOSPC", "EDQUOT", "EFBIG"];
+/** What the system calls a disk, or a share of it, without room. */
+const FULL: readonly unknown[] = ["ENOSPC", "EDQUOT"];
 
 /** A read-only file system; EACCES and EPERM have a class. */
 const READ_ONLY = "EROFS";
@@ -96,6 +96,10 @@ function storageFault(error: unknown): [TransferFault, string] {
     code === READ_ONLY || error instanceof Deno.errors.PermissionDenied ||
     error instanceof Deno.errors.NotCapable
   ) return ["denied", `permission is denied: ${code ?? "NotCapable"}`];
-  // Not its message, which may name folders of ours: the peer reads this too.
-  return ["storage", `the system failed: ${code ?? (error instanceof Error ? error.name : error)}`];
+  return ["storage", `the system failed: ${systemWords(error) ?? code ?? error}`];
+}
+
+/** What the system calls it, without the path that may follow: the peer reads this too. */
+function systemWords(error: unknown): string | undefined {
+  return error instanceof Error ? /^[^:]+ \(os error \d+\)/.exec(error.message)?.[0] : undefined;
 }

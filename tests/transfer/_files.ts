@@ -45,5 +45,7 @@ export class Folder implements AsyncDisposable {
 /** The same bytes for the same seed, and others for another. */
 export function bytesOf(length: number, seed = 1): Uint8Array<ArrayBuffer> {
   const random = dice(seed);
-  return Uint8Array.from({ length }, () => random() * 256);
+  const bytes = new Uint8Array(length);
+  for (let i = 0; i < length; i++) bytes[i] = random() * 256;
+  return bytes;
 }
