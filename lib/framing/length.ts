@@ -163,6 +163,15 @@ export class LengthDecoder implements Decoder<Uint8Array> {
     return this.#queue.length;
   }
 
+  /**
+   * How many bytes at least the frame needs that {@linkcode next} did not have: whoever
+   * reads just these reads nothing that comes after it.
+   */
+  get missing(): number {
+    const header = Math.max(this.#fieldAt + this.#field.least, this.#queue.length + 1);
+    return (this.#size === UNFINISHED ? header : this.#size) - this.#queue.length;
+  }
+
   /** Takes bytes as they came, and keeps them: do not write to the chunk again. */
   push(chunk: Uint8Array): void {
     if (this.#ended) throw new TypeError("Cannot push as the decoder was told of the end");
@@ -230,19 +239,11 @@ export class LengthDecoder implements Decoder<Uint8Array> {
   }
 
   #truncated(): never {
-    const there = this.#queue.length;
-    if (this.#size !== UNFINISHED) {
-      const missing = this.#size - there;
-      this.#fail("truncated", `the stream ended inside a frame: ${missing} bytes are missing`, {
-        missing,
-      });
-    }
-    const missing = Math.max(this.#fieldAt + this.#field.least - there, 1);
-    this.#fail(
-      "truncated",
-      `the stream ended inside a header: at least ${missing} bytes are missing`,
-      { missing },
-    );
+    const { missing } = this;
+    const why = this.#size === UNFINISHED
+      ? `the stream ended inside a header: at least ${missing} bytes are missing`
+      : `the stream ended inside a frame: ${missing} bytes are missing`;
+    this.#fail("truncated", why, { missing });
   }
 
   #fail(code: FrameErrorCode, why: string, facts: Partial<FrameErrorFacts> = {}): never {

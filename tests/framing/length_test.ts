@@ -187,6 +187,29 @@ Deno.test("LengthDecoder says how many bytes are missing where the stream ends i
   assertEquals(failure({}, 0, 0, 0, 5).missing, 5);
 });
 
+Deno.test("LengthDecoder.missing leads to the end of a frame, and not one byte past it", () => {
+  const formats: LengthFormat[] = [
+    ...([1, 2, 3, 4, 8, "varint"] as const).map((prefix) => ({ prefix })),
+    { prefix: 2, offset: 3, adjustment: -5 },
+  ];
+  for (const format of formats) {
+    const encoder = new LengthEncoder(format);
+    const decoder = new LengthDecoder({ ...format, strip: 0 });
+    const frames = [3, 0, 200].map((size) => encoder.encode(new Uint8Array(size + 3).fill(size)));
+    let wire = Uint8Array.from(frames.flatMap((frame) => [...frame]));
+    for (const frame of frames) {
+      let decoded: Uint8Array | undefined;
+      while ((decoded = decoder.next()) === undefined) {
+        const { missing } = decoder;
+        assert(missing > 0);
+        decoder.push(wire.subarray(0, missing));
+        wire = wire.subarray(missing);
+      }
+      assertEquals([decoded, decoder.buffered], [frame, 0]);
+    }
+  }
+});
+
 Deno.test("LengthDecoder says how many bytes are missing at least where it ends inside a header", () => {
   assertEquals(failure({}, 0).missing, 3);
   assertEquals(failure({ offset: 4 }, 0).missing, 7);
