@@ -23,7 +23,32 @@ export function badResource(): Error {
   return new Deno.errors.BadResource("Bad resource ID");
 }
 
-/** Gives `error` the `code` that the system would have given it. */
-export function coded<E extends Error>(error: E, code: string): E {
+/** What the system calls an error, and the class that Deno has for it. */
+const CLASSES: Record<string, new (message: string, options?: ErrorOptions) => Error> = {
+  EACCES: Deno.errors.PermissionDenied,
+  EADDRINUSE: Deno.errors.AddrInUse,
+  EADDRNOTAVAIL: Deno.errors.AddrNotAvailable,
+  ECONNABORTED: Deno.errors.ConnectionAborted,
+  ECONNREFUSED: Deno.errors.ConnectionRefused,
+  ECONNRESET: Deno.errors.ConnectionReset,
+  ENETUNREACH: Deno.errors.NetworkUnreachable,
+  ENOTCONN: Deno.errors.NotConnected,
+  EPIPE: Deno.errors.BrokenPipe,
+  ETIMEDOUT: Deno.errors.TimedOut,
+};
+
+/** What `node:net` throws. */
+export interface SystemError extends Error {
+  code?: string;
+}
+
+/** Gives an error of `node:net` the class that the same failure has elsewhere in Deno. */
+export function systemError(error: SystemError): Error {
+  const { code = "", message } = error;
+  const Class = CLASSES[code];
+  return Class === undefined ? error : coded(new Class(message, { cause: error }), code);
+}
+
+function coded<E extends Error>(error: E, code: string): E {
   return Object.assign(error, { code });
 }

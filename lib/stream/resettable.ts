@@ -2,7 +2,10 @@
  * TCP connections that can send RST on purpose, which `Deno.TcpConn` cannot: its
  * close() says FIN first whatever is pending. They run over `node:net`.
  *
- * They are a lab's instrument: for plain work a {@linkcode TcpStream} is faster.
+ * They are a lab's instrument, and for plain work a {@linkcode TcpStream} is the better
+ * tool: `node:net` in Deno 2.9.6 fails a write that has to wait with BrokenPipe once the
+ * peer has said FIN and all before it is read (denoland/deno#33860), and a listener that
+ * once ran out of descriptors accepts nobody any more.
  *
  * @example The peer learns that something broke
  * ```ts
@@ -23,7 +26,7 @@
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { type TcpAddr, tcpAddr } from "../addr.ts";
 import { realWorld, type World } from "../world.ts";
-import { badResource, brokenPipe, coded, interrupted } from "./_errors.ts";
+import { badResource, brokenPipe, interrupted, type SystemError, systemError } from "./_errors.ts";
 import type { Resettable } from "./conn.ts";
 
 /** A TCP connection that can be reset. */
@@ -153,8 +156,7 @@ export interface ResettableListener extends Disposable {
 /**
  * Listens for connections that can be reset.
  *
- * A client that resets at once and a shortage of descriptors cost that client its
- * connection; the listener goes on.
+ * A client that resets at once costs only itself its connection.
  *
  * @throws {Deno.errors.AddrInUse} If the port is taken, and other system errors with
  * their class and code.
@@ -183,7 +185,7 @@ class SocketListener implements ResettableListener {
     const addr = server.address();
     if (addr === null || typeof addr === "string") throw badResource();
     this.addr = tcpAddr(addr.address, addr.port);
-    // Such as EMFILE: it is over with one client, and the next is waiting.
+    // What went wrong with one client must not end the listener, nor the process.
     server.on("error", () => {});
     server.on("connection", (socket) => {
       // Who was reset before we looked has no address any more.
@@ -369,30 +371,4 @@ class SocketConn implements ResettableConn {
     if (failure instanceof Deno.errors.BrokenPipe) return failure;
     return this.#failure ??= failure;
   }
-}
-
-/** What the system calls an error, and the class that Deno has for it. */
-const CLASSES: Record<string, new (message: string, options?: ErrorOptions) => Error> = {
-  EACCES: Deno.errors.PermissionDenied,
-  EADDRINUSE: Deno.errors.AddrInUse,
-  EADDRNOTAVAIL: Deno.errors.AddrNotAvailable,
-  ECONNABORTED: Deno.errors.ConnectionAborted,
-  ECONNREFUSED: Deno.errors.ConnectionRefused,
-  ECONNRESET: Deno.errors.ConnectionReset,
-  ENETUNREACH: Deno.errors.NetworkUnreachable,
-  ENOTCONN: Deno.errors.NotConnected,
-  EPIPE: Deno.errors.BrokenPipe,
-  ETIMEDOUT: Deno.errors.TimedOut,
-};
-
-/** What `node:net` throws. */
-interface SystemError extends Error {
-  code?: string;
-}
-
-/** Gives an error of `node:net` the class that the same failure has elsewhere in Deno. */
-function systemError(error: SystemError): Error {
-  const { code = "", message } = error;
-  const Class = CLASSES[code];
-  return Class === undefined ? error : coded(new Class(message, { cause: error }), code);
 }

@@ -1,8 +1,16 @@
 import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
 import fc from "fast-check";
-import { type Duplex, readExact, readToEnd, writeAll } from "../../lib/stream/conn.ts";
+import {
+  type Duplex,
+  readExact,
+  readToEnd,
+  type Resettable,
+  writeAll,
+} from "../../lib/stream/conn.ts";
 import { type MemoryConn, memoryPair } from "../../lib/stream/memory.ts";
 import { relay, type RelayOptions, type RelayReport } from "../../lib/stream/relay.ts";
+import { dialResettable, listenResettable } from "../../lib/stream/resettable.ts";
+import { TcpStream } from "../../lib/stream/tcp.ts";
 import { seededWorld } from "../../lib/world.ts";
 import { bytes, text } from "../_conformance.ts";
 
@@ -306,9 +314,10 @@ class Actor {
   finished = false;
   gone = false;
   sawFin = false;
+  deaf = false;
   #deaf = Promise.withResolvers<"deaf">();
 
-  constructor(readonly conn: MemoryConn, readonly seed: number) {}
+  constructor(readonly conn: Resettable, readonly seed: number) {}
 
   async listen(): Promise<void> {
     const buffer = new Uint8Array(7);
@@ -327,6 +336,11 @@ class Actor {
     }
   }
 
+  /** Says FIN, if that was not in the script. */
+  async end(): Promise<void> {
+    await this.conn.closeWrite().catch(() => {});
+  }
+
   async act(steps: readonly Step[]): Promise<void> {
     try {
       for (const step of steps) {
@@ -334,6 +348,7 @@ class Actor {
           await this.conn.closeWrite();
           this.finished = true;
         } else if (step === "stop reading") {
+          this.deaf = true;
           this.#deaf.resolve("deaf");
         } else if (typeof step === "string") {
           this.gone = true;
@@ -405,6 +420,39 @@ Deno.test("relay() never loses, doubles or reorders a byte, and always ends", as
       assertEquals(world.sleepers, 0);
     }),
     { numRuns: 300 },
+  );
+});
+
+Deno.test("relay() over sockets loses nothing either, and ends when its peers do", async () => {
+  const script = fc.array(step, { maxLength: 12 });
+  using near = await listenResettable();
+  using far = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  await fc.assert(
+    fc.asyncProperty(script, script, async (ours, theirs) => {
+      const server = { hostname: "127.0.0.1", port: far.addr.port };
+      const [c, a, b, s] = await Promise.all([
+        dialResettable(near.addr),
+        near.accept(),
+        dialResettable(server),
+        far.accept(),
+      ]);
+      const report = relay(a, new TcpStream(s), { idleTimeout: Infinity });
+      const left = new Actor(c, 0);
+      const right = new Actor(b, 100);
+      const listening = Promise.all([left.listen(), right.listen()]);
+      await Promise.all([left.act(ours), right.act(theirs)]);
+      // What is on its way may still arrive, unless the script let somebody break off.
+      if (!left.deaf && !right.deaf) await Promise.all([left.end(), right.end(), listening]);
+      c[Symbol.dispose]();
+      b[Symbol.dispose]();
+      await listening;
+      const { forward, backward } = await report;
+
+      assert(isPrefix(right.read, left.written), "a→b must be a prefix of what was sent");
+      assert(isPrefix(left.read, right.written), "b→a must be a prefix of what was sent");
+      assert(forward <= left.written.length && backward <= right.written.length);
+    }),
+    { numRuns: 100 },
   );
 });
 
