@@ -10,7 +10,7 @@
  */
 
 import { configureSync, getAnsiColorFormatter, getLogger } from "@logtape/logtape";
-import { getTextFormatter, type Logger, type TextFormatterOptions } from "@logtape/logtape";
+import { getTextFormatter, type TextFormatterOptions } from "@logtape/logtape";
 import { explain, explainLine } from "../lib/errors.ts";
 import type { Reader } from "../lib/stream/conn.ts";
 import { beforeDashes, UsageError } from "./_flags.ts";
@@ -18,8 +18,14 @@ import { help, VERSION } from "./_help.ts";
 import { MissingPermissionError } from "./_permissions.ts";
 import { InterruptedError, interruption } from "./_signals.ts";
 
-/** Where a script tells what happens: one line on standard error for each call. */
-export type Log = Pick<Logger, "debug" | "info" | "warn" | "error">;
+/**
+ * Where a script tells what happens: one line for each call, with the `facts` that stand
+ * in braces in the message.
+ */
+export type Log = Record<
+  "info" | "warn" | "error",
+  (message: string, facts?: Record<string, unknown>) => void
+>;
 
 /** What a script may touch of its surroundings; a test hands it another one. */
 export interface Io {

@@ -74,7 +74,7 @@ async function connect(addr: TcpAddr, options: DialOptions): Promise<TcpStream> 
 /** Ends the input at the first Ctrl-C; what is returned aborts `wait` ms later. */
 function ending(here: Stdio, { interrupted, log }: Io, wait: number): AbortSignal {
   const cut = new AbortController();
-  interrupted.addEventListener("abort", () => {
+  const end = () => {
     const patience = wait === 0 ? "for ever" : `for at most ${wait} ms`;
     log.info("{signal}: no more input, waiting for the server {patience}; again ends at once", {
       signal: interrupted.reason.message,
@@ -82,7 +82,9 @@ function ending(here: Stdio, { interrupted, log }: Io, wait: number): AbortSigna
     });
     here.endInput();
     if (wait > 0) AbortSignal.timeout(wait).addEventListener("abort", () => cut.abort());
-  }, { once: true });
+  };
+  if (interrupted.aborted) end();
+  else interrupted.addEventListener("abort", end, { once: true });
   return cut.signal;
 }
 

@@ -22,6 +22,14 @@ with socket.create_connection(("127.0.0.1", int(sys.argv[1]))) as s:
         sys.stdout.buffer.write(data)
 `;
 
+needs(STARTING, "cmd/echo.ts serves cmd/talk.ts", async () => {
+  await using echo = await start("echo", ["--port", "0"]);
+  const { port } = await echo.addr();
+  await using talk = await start("talk", [`:${port}`], { input: "hello\r\nwörld\nlast" });
+  const heard = (await talk.output()).replace(/127\.0\.0\.1:\d+/, "ADDR");
+  assertEquals(heard, `${WELCOME_ADDR}ECHO: hello\nECHO: wörld\nECHO: last\n`);
+});
+
 for (const [program, args] of Object.entries(CLIENTS)) {
   needs({ ...STARTING, run: ["deno", program] }, `cmd/echo.ts serves ${program}`, async () => {
     await using echo = await start("echo", ["--port", "0"]);
