@@ -19,8 +19,9 @@
  * @module
  */
 
-import { chunks, type Duplex, type Reader, writeAll } from "../stream/conn.ts";
-import { type Decoder, drain, FrameError } from "./decoder.ts";
+import { type Duplex, writeAll } from "../stream/conn.ts";
+import { FrameError } from "./decoder.ts";
+import { frames } from "./frames.ts";
 import type { HttpLimits } from "./http_head.ts";
 import { type HttpRequestHead, HttpRequestHeadDecoder } from "./http_request_head.ts";
 import { HttpResponseDecoder } from "./http_response.ts";
@@ -140,13 +141,4 @@ async function unlessAborted<T>(
   } finally {
     signal?.removeEventListener("abort", cut);
   }
-}
-
-async function* frames<Frame>(from: Reader, decoder: Decoder<Frame>): AsyncGenerator<Frame> {
-  for await (const chunk of chunks(from)) {
-    decoder.push(chunk);
-    yield* drain(decoder);
-  }
-  decoder.end();
-  yield* drain(decoder);
 }

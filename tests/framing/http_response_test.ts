@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
-import { drain } from "../../lib/framing/decoder.ts";
+import { drain, FrameError } from "../../lib/framing/decoder.ts";
 import { HttpFields } from "../../lib/framing/http_fields.ts";
 import { HttpResponseDecoder } from "../../lib/framing/http_response.ts";
 import { bodyOf, faultOf, happened, latin1 } from "./_http.ts";
@@ -229,6 +229,24 @@ Deno.test("HttpResponseDecoder keeps to maxBody, however the body ends", () => {
     assertEquals([error.code, error.limit], ["too-long", 3], framing);
   }
   assertEquals(faultOf(`${OK}Content-Length: 4\r\n\r\n`, { maxBody: 3 }).length, 4);
+});
+
+Deno.test("HttpResponseDecoder hands on all of a body that is too long up to maxBody", () => {
+  const decoder = new HttpResponseDecoder({ maxBody: 4 });
+  decoder.push(latin1(`${OK}\r\nabc`));
+  assertEquals([...drain(decoder)].length, 2);
+  decoder.push(latin1("def"));
+  assertEquals(decoder.next(), { type: "body", bytes: latin1("d") });
+  assertThrows(() => decoder.next(), FrameError, "at most 4 bytes");
+});
+
+Deno.test("HttpResponseDecoder drops what is pushed once it is broken", () => {
+  const decoder = new HttpResponseDecoder();
+  decoder.push(latin1("SSH"));
+  const error = assertThrows(() => decoder.next(), FrameError);
+  decoder.push(latin1("-2.0"));
+  assertEquals(decoder.buffered, 0);
+  assert(assertThrows(() => decoder.next(), FrameError) === error);
 });
 
 Deno.test("HttpResponseDecoder refuses other protocols at their first wrong byte", () => {
