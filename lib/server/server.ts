@@ -232,7 +232,6 @@ class Server implements TcpServer {
 
   /** Now: closes the listener and every connection, and gives handlers little time to notice. */
   #end(reason: "cut" | "aborted"): void {
-    if (this.#ended) return;
     this.#ended = true;
     this.#acceptor.close();
     this.#door.close();

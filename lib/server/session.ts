@@ -48,8 +48,6 @@ export class Session implements ConnInfo {
   readonly conn: TcpStream;
   /** When it began, on the server's clock. */
   readonly since: number;
-  /** Whether the server is done with it. */
-  left = false;
   #asked = false;
   #cutReason: CutReason | undefined;
   #aborter: AbortController | undefined;
@@ -117,8 +115,7 @@ export class Session implements ConnInfo {
 
   /** Whether the handler left something for {@linkcode linger} to do. */
   get unfinished(): boolean {
-    const { closed, peerFinished, failure } = this.conn;
-    return !closed && !peerFinished && failure === undefined;
+    return !this.conn.closed && !this.conn.peerFinished;
   }
 
   /** Whether the handler has returned and the peer's FIN is awaited. */

@@ -78,7 +78,6 @@ export class Sessions {
       this.#sweeper.start();
       await session.linger(options.world.now());
     }
-    session.conn[Symbol.dispose]();
     this.#leave(session, thrown);
   }
 
@@ -126,6 +125,7 @@ export class Sessions {
     const { id, conn, remoteAddr, since } = session;
     const { options, tell, onLeft } = this.#server;
     const { bug, ...ending } = session.verdict(thrown);
+    conn[Symbol.dispose]();
     if (bug) this.#blame(session, thrown?.error);
     // It was abandoned, and its handler has returned after all.
     if (!this.#all.delete(session)) return;

@@ -4,7 +4,7 @@
  */
 
 import { serveTcp } from "../../lib/server/server.ts";
-import { realWorld } from "../../lib/world.ts";
+import { realWorld, seededWorld } from "../../lib/world.ts";
 import { echo } from "./_served.ts";
 
 const told = new Set(Deno.args);
@@ -16,6 +16,8 @@ if (told.has("--unref-early")) {
 
 const server = serveTcp({
   idleTimeout: 3_600_000,
+  // In a frozen world no time passes.
+  world: told.has("--frozen") ? seededWorld(1) : realWorld,
   onEvent: (event) => {
     if (event.type === "listening") say(`listening on ${event.addr.port}`);
     if (event.type === "acceptError") say(`acceptError in ${event.retryIn} ms: ${event.error}`);
@@ -31,7 +33,7 @@ if (told.has("--suspend")) {
   // Nothing in this keeps the process alive, so it gets there only if the server does.
   Deno.addSignalListener("SIGUSR1", async () => {
     for (let i = 0; i < 20; i++) await realWorld.sleep(1, { ref: false });
-    server.resume();
+    told.has("--unref-later") ? server.unref() : server.resume();
   });
   say("suspended");
 }

@@ -14,6 +14,14 @@ export const echo: TcpHandler = async (conn) => {
   for (let n; (n = await conn.read(bytes)) !== null;) await writeAll(conn, bytes.subarray(0, n));
 };
 
+/** Serves until it is told to end. */
+export const untilTold: TcpHandler = async (_conn, { signal }) => {
+  if (signal.aborted) return;
+  const told = Promise.withResolvers<void>();
+  signal.addEventListener("abort", () => told.resolve());
+  await told.promise;
+};
+
 /** One byte there and back: the handler is in. */
 export async function roundTrip(client: Deno.TcpConn): Promise<void> {
   await writeAll(client, BYTE);

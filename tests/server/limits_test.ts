@@ -1,8 +1,8 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { serveTcp, type TcpServer } from "../../lib/server/server.ts";
-import { readToEnd, writeAll } from "../../lib/stream/conn.ts";
+import { readExact, readToEnd, writeAll } from "../../lib/stream/conn.ts";
 import { seededWorld } from "../../lib/world.ts";
-import { BYTE, echo, Events, roundTrip } from "./_served.ts";
+import { BYTE, echo, Events, roundTrip, untilTold } from "./_served.ts";
 
 /** Connects `count` clients, who say a byte and wait for it. */
 function connect(server: TcpServer, count: number): Promise<Deno.TcpConn[]> {
@@ -150,7 +150,35 @@ Deno.test("idleTimeout spares a connection on which something moves", async () =
   assertEquals(server.conns, 1);
 });
 
-Deno.test("idleTimeout counts what only one side says", async () => {
+Deno.test("idleTimeout counts what only the server says", async () => {
+  const world = seededWorld(1);
+  let next = Promise.withResolvers<void>();
+  await using server = serveTcp({ idleTimeout: 1000, world }, async (conn) => {
+    for (let i = 0; i < 9; i++) {
+      await next.promise;
+      next = Promise.withResolvers();
+      await conn.write(BYTE);
+    }
+  });
+  using client = await Deno.connect(server.addr);
+  for (let i = 0; i < 9; i++) {
+    next.resolve();
+    assertEquals(await readExact(client, 1), BYTE);
+    await world.advance(900);
+  }
+});
+
+Deno.test("idleTimeout tells a handler by its signal", async () => {
+  const world = seededWorld(1);
+  const events = new Events();
+  await using server = serveTcp({ idleTimeout: 1000, world, onEvent: events.hear }, untilTold);
+  using _client = await Deno.connect(server.addr);
+  await events.next("accepted");
+  await world.advance(1250);
+  assertEquals((await events.next("closed")).reason, "idle");
+});
+
+Deno.test("idleTimeout counts what only the client says", async () => {
   const world = seededWorld(1);
   const events = new Events();
   const heard = Promise.withResolvers<void>();
@@ -206,7 +234,7 @@ Deno.test("idleTimeout: 0 and Infinity mean never", async () => {
   }
 });
 
-Deno.test("idleTimeout looks after nobody when nobody is there", async () => {
+Deno.test("idleTimeout has one timer for all, and none when nobody is there", async () => {
   const world = seededWorld(1);
   const events = new Events();
   await using server = serveTcp({ idleTimeout: 1000, world, onEvent: events.hear }, echo);
@@ -219,6 +247,8 @@ Deno.test("idleTimeout looks after nobody when nobody is there", async () => {
   assertEquals(world.sleepers, 0);
   using again = await Deno.connect(server.addr);
   await roundTrip(again);
+  using more = await Deno.connect(server.addr);
+  await roundTrip(more);
   assertEquals(world.sleepers, 1);
   assertEquals(world.sleeps, [250, 250]);
   await again.closeWrite();

@@ -35,6 +35,21 @@ needs({ run: ["sh", "deno"] }, "TcpServer outlives a famine of descriptors", asy
   for (const client of clients) client.close();
 });
 
+needs(
+  { run: ["sh", "deno"] },
+  "TcpServer has a descriptor again when a client leaves",
+  async () => {
+    await using crowd = startCrowd(["--frozen"], 64);
+    const addr = await addrOf(crowd);
+    const clients = await Promise.all(Array.from({ length: 100 }, () => Deno.connect(addr)));
+    await crowd.printed(/acceptError in 5 ms/); // which will never be over
+    while (clients.length > 0) {
+      await roundTrip(clients[0]!);
+      clients.shift()!.close();
+    }
+  },
+);
+
 /** Both processes need a descriptor for each of 5,000 clients, and some more. */
 const ENOUGH = 5_200;
 
@@ -89,6 +104,19 @@ needs(
   "TcpServer.unref() lets the process end while it is suspended",
   async () => {
     await using crowd = startCrowd(["--suspend", "--unref"]);
+    assertEquals((await crowd.ended()).code, 0);
+  },
+);
+
+needs(
+  { run: ["deno"] },
+  "TcpServer.unref() lets go of a process that is kept alive so",
+  async () => {
+    await using crowd = startCrowd(["--suspend", "--unref-later"]);
+    const addr = await addrOf(crowd);
+    await crowd.printed(/suspended/);
+    using _client = await Deno.connect(addr);
+    crowd.kill("SIGUSR1");
     assertEquals((await crowd.ended()).code, 0);
   },
 );

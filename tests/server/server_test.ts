@@ -316,10 +316,12 @@ Deno.test("TcpServer cuts a peer that does not say FIN within lingerTimeout", as
 });
 
 Deno.test("TcpServer leaves a connection that the handler disposed", async () => {
+  const world = seededWorld(1);
   const { closed, errors } = await serveOne((conn) => conn.close(), async (server) => {
     using client = await Deno.connect(server.addr);
     assertEquals(await client.read(new Uint8Array(1)), null);
-  });
+  }, { world });
+  assertEquals(world.sleeps, [10_000]); // again that of the shutdown alone
   assertEquals([closed.reason, closed.by, errors.length], ["finished", "handler", 0]);
 });
 
@@ -462,6 +464,16 @@ Deno.test("TcpServer reports a write after the handler's own dispose", async () 
   assertInstanceOf(errors[0]?.[0], Deno.errors.BadResource);
 });
 
+Deno.test("TcpServer reports an interruption that it did not cause", async () => {
+  const elsewhere = new Deno.errors.Interrupted("operation canceled");
+  const { closed, errors } = await serveOne(() => Promise.reject(elsewhere), async (server) => {
+    using client = await Deno.connect(server.addr);
+    await readToEnd(client);
+  });
+  assertEquals([closed.reason, closed.by], ["error", "handler"]);
+  assertStrictEquals(errors[0]?.[0], elsewhere);
+});
+
 Deno.test("TcpServer tells what happens to a connection, in order and in full", async () => {
   const world = seededWorld(1);
   const { events } = await serveOne(echo, async (server) => {
@@ -512,6 +524,18 @@ Deno.test("TcpServer.stats counts open and closed connections", async () => {
     bytesRead: 3,
     bytesWritten: 3,
   });
+});
+
+Deno.test("TcpServer.stats remembers the most that were served at once", async () => {
+  const events = new Events();
+  await using server = serveTcp({ onEvent: events.hear }, echo);
+  const clients = [await Deno.connect(server.addr), await Deno.connect(server.addr)];
+  for (const client of clients) await roundTrip(client);
+  for (const client of clients) client.close();
+  await events.next("closed", 2);
+  using late = await Deno.connect(server.addr);
+  await roundTrip(late);
+  assertEquals([server.stats.active, server.stats.peak], [1, 2]);
 });
 
 Deno.test("TcpServer outlives 2,000 clients that connect and reset at once", async () => {

@@ -4,7 +4,7 @@ import type { TcpHandler } from "../../lib/server/session.ts";
 import { readToEnd, writeAll } from "../../lib/stream/conn.ts";
 import type { TcpAddr } from "../../lib/addr.ts";
 import { seededWorld } from "../../lib/world.ts";
-import { BYTE, echo, Events, roundTrip } from "./_served.ts";
+import { BYTE, echo, Events, roundTrip, untilTold } from "./_served.ts";
 
 /** Whether the port can be had at once. */
 function isFree(addr: TcpAddr): boolean {
@@ -16,14 +16,6 @@ function isFree(addr: TcpAddr): boolean {
     throw error;
   }
 }
-
-/** Serves until it is told to end. */
-const untilTold: TcpHandler = async (_conn, { signal }) => {
-  if (signal.aborted) return;
-  const told = Promise.withResolvers<void>();
-  signal.addEventListener("abort", () => told.resolve());
-  await told.promise;
-};
 
 /** Never returns, whatever happens to its connection. */
 const stubborn: TcpHandler = () => new Promise(() => {});
@@ -154,15 +146,20 @@ Deno.test("TcpServer.shutdown() closes who still waits for a place when patience
 
 Deno.test("TcpServer.shutdown() refuses who waits in the queue if that is what full means", async () => {
   const server = serveTcp({ maxConns: 1, whenFull: "refuse" }, echo);
+  using served = await Deno.connect(server.addr);
+  await roundTrip(served);
+  using before = await Deno.connect(server.addr);
+  assertEquals(await before.read(new Uint8Array(1)), null);
   server.suspend();
   const clients = await Promise.all(Array.from({ length: 3 }, () => Deno.connect(server.addr)));
   const report = server.shutdown();
-  await roundTrip(clients[0]!);
-  assertEquals(await clients[1]!.read(new Uint8Array(1)), null);
-  assertEquals(await clients[2]!.read(new Uint8Array(1)), null);
-  for (const client of clients) client.close();
-  assertEquals((await report).unserved, 2);
-  assertEquals(server.stats.refused, 2);
+  for (const client of clients) {
+    assertEquals(await client.read(new Uint8Array(1)), null);
+    client.close();
+  }
+  served.closeWrite();
+  assertEquals((await report).unserved, 3);
+  assertEquals(server.stats.refused, 4);
 });
 
 Deno.test("TcpServer.shutdown() cuts after ten seconds by default, and says whom", async () => {
@@ -276,6 +273,36 @@ Deno.test("TcpServer.shutdown() does not wait for ever for a handler that does n
   assertEquals([held!.cut, held!.returned, duration], [true, false, 1000]);
   assertEquals(events.of("closed").map((event) => event.reason), ["cut"]);
   await server.finished;
+});
+
+Deno.test("TcpServer.shutdown() tells a handler that does not return from a connection that is open", async () => {
+  const world = seededWorld(1);
+  const events = new Events();
+  const server = serveTcp({ world, onEvent: events.hear }, (conn) => {
+    conn.close();
+    return new Promise(() => {});
+  });
+  using client = await Deno.connect(server.addr);
+  assertEquals(await client.read(new Uint8Array(1)), null);
+  const shutdown = server.shutdown({ signal: AbortSignal.abort() });
+  await world.advance(1000);
+  const { held: [held], finished, cut } = await shutdown;
+  assertEquals([held!.cut, held!.returned, finished, cut], [false, false, 1, 0]);
+  assertEquals(events.of("closed").map(({ reason, by }) => [reason, by]), [[
+    "finished",
+    "handler",
+  ]]);
+});
+
+Deno.test("TcpServer.shutdown() does not call it a cut when a connection was idle for too long", async () => {
+  const world = seededWorld(1);
+  const server = serveTcp({ world, idleTimeout: 1000 }, echo);
+  using client = await Deno.connect(server.addr);
+  await roundTrip(client);
+  const shutdown = server.shutdown();
+  await world.advance(1250);
+  const { finished, cut, held } = await shutdown;
+  assertEquals([finished, cut, held[0]!.cut, held[0]!.duration], [1, 0, false, 1250]);
 });
 
 Deno.test("TcpServer reports a bug of a handler that it no longer waits for", async () => {
@@ -443,6 +470,32 @@ Deno.test("serveTcp({ signal }) closes the connection that suspend() held", asyn
   await server.finished;
   assertEquals(await held.read(new Uint8Array(1)), null);
   assertEquals(events.of("refused").map((event) => event.reason), ["ended"]);
+});
+
+Deno.test("serveTcp({ signal }) ends a suspended server that serves nobody", async () => {
+  const ending = new AbortController();
+  const server = serveTcp({ signal: ending.signal }, echo);
+  server.suspend();
+  using held = await Deno.connect(server.addr);
+  await using other = serveTcp({}, echo);
+  using witness = await Deno.connect(other.addr);
+  for (let i = 0; i < 20; i++) await roundTrip(witness); // by then it was accepted
+  ending.abort();
+  const { held: served, unserved } = await server.shutdown(); // which comes too late to serve it
+  assertEquals([served, unserved], [[], 1]);
+  assertEquals(await held.read(new Uint8Array(1)), null);
+});
+
+Deno.test("serveTcp({ signal }) tells handlers by their signal", async () => {
+  const ending = new AbortController();
+  const events = new Events();
+  const world = seededWorld(1);
+  const server = serveTcp({ signal: ending.signal, world, onEvent: events.hear }, untilTold);
+  using _client = await Deno.connect(server.addr);
+  await events.next("accepted");
+  ending.abort();
+  await server.finished;
+  assertEquals(events.of("closed")[0]!.reason, "aborted");
 });
 
 Deno.test("serveTcp({ signal }) aborted during a shutdown cuts at once", async () => {
