@@ -104,18 +104,33 @@ Deno.test("relay() closes an end without reset() when the other broke", async ()
   assertEquals((await report).reason, "reset");
 });
 
+Deno.test("relay() does not reset an end that was given the other's FIN", async () => {
+  const world = seededWorld(1);
+  const [client, a] = memoryPair();
+  const [b, server] = memoryPair();
+  const resets: string[] = [];
+  const watched = (conn: MemoryConn, who: string): Resettable => ({
+    ...plain(conn),
+    reset() {
+      resets.push(who);
+      conn.reset();
+    },
+  });
+  const report = relay(watched(a, "a"), watched(b, "b"), { world, halfClosedTimeout: 50 });
+  await client.closeWrite();
+  assertEquals(await server.read(new Uint8Array(1)), null);
+  await world.advance(50);
+  assertEquals((await report).reason, "half-closed");
+  assertEquals(resets, ["a"]);
+});
+
 Deno.test("relay() lets a peer send all before it reads, though nobody takes it", async () => {
   const { client, server, report } = joined({}, 4);
-  const answering = writeAll(server, bytes("no thanks, this is enough"));
-  const sending = writeAll(client, new Uint8Array(1000)).catch(() => {});
-  await readExact(server, 1); // the relay is in the middle of it
-  // The server takes no more, but goes on speaking: only its reading end is gone.
-  const answer = readToEnd(client);
-  await answering;
+  await writeAll(server, bytes("no thanks!")); // more than fits into the client's pipe
   server[Symbol.dispose]();
-  await sending;
-  assertEquals(text(await answer), "no thanks, this is enough");
-  await report;
+  await writeAll(client, new Uint8Array(10_000));
+  assertEquals(text(await readToEnd(client)), "no thanks!");
+  assertEquals((await report).reason, "error");
 });
 
 Deno.test("relay() does not take a reset for FIN when a write was the first to hear of it", async () => {
@@ -296,6 +311,78 @@ Deno.test("relay() starts with a small buffer, grows it for bulk and shrinks it 
   await report;
   assertEquals(asked, [1024, 4096, 16384, 65536, 262144, 65536, 16384, 4096, 1024]);
 });
+
+/** Counts the operations of `conn`, tells `hook` before and after each, and knows who waits. */
+function counted(conn: MemoryConn, hook: () => void) {
+  let pending = 0;
+  const count = async <T>(operation: () => Promise<T>): Promise<T> => {
+    hook();
+    pending++;
+    try {
+      return await operation();
+    } finally {
+      pending--;
+      hook();
+    }
+  };
+  return {
+    get pending() {
+      return pending;
+    },
+    read: (p: Uint8Array) => count(() => conn.read(p)),
+    write: (p: Uint8Array) => count(() => conn.write(p)),
+    closeWrite: () => count(() => conn.closeWrite()),
+    [Symbol.dispose]: () => conn[Symbol.dispose](),
+  };
+}
+
+for (
+  const blow of [
+    "the signal aborts",
+    "a is disposed",
+    "b is disposed",
+    "the client resets",
+    "the server resets",
+    "the client closes",
+    "the server closes",
+  ]
+) {
+  Deno.test(`relay() ends and leaves nothing behind, whenever ${blow}`, async () => {
+    for (let moment = 1, reached = true; reached; moment++) {
+      const world = seededWorld(1);
+      const controller = new AbortController();
+      const [client, near] = memoryPair({ capacity: 3 });
+      const [far, server] = memoryPair({ capacity: 3 });
+      let turns = 0;
+      reached = false;
+      const hook = () => {
+        if (++turns !== moment) return;
+        reached = true;
+        if (blow === "the signal aborts") controller.abort();
+        else if (blow === "a is disposed") near[Symbol.dispose]();
+        else if (blow === "b is disposed") far[Symbol.dispose]();
+        else if (blow === "the client resets") client.reset();
+        else if (blow === "the server resets") server.reset();
+        else if (blow === "the client closes") client[Symbol.dispose]();
+        else server[Symbol.dispose]();
+      };
+      const a = counted(near, hook);
+      const b = counted(far, hook);
+      const report = relay(a, b, { world, signal: controller.signal });
+      const peers = Promise.allSettled([
+        writeAll(client, bytes("question")).then(() => client.closeWrite()),
+        readToEnd(server).then((asked) => writeAll(server, asked)).then(() => server.closeWrite()),
+        readToEnd(client),
+      ]);
+      await world.advance(30_000); // a peer that closed has not said all we wait for
+      await report;
+      assertEquals([a.pending, b.pending, world.sleepers], [0, 0, 0]);
+      client[Symbol.dispose]();
+      server[Symbol.dispose]();
+      await peers;
+    }
+  });
+}
 
 /** What one end does, step by step. */
 type Step = { write: number } | "finish" | "reset" | "close" | "stop reading";
