@@ -11,6 +11,8 @@ export * from "./fixed.ts";
 export * from "./frames.ts";
 export * from "./length.ts";
 export * from "./lines.ts";
+export * from "./message_codec.ts";
+export * from "./messages.ts";
 export * from "./streams.ts";
 export { type HttpField, HttpFields } from "./http_fields.ts";
 export type { HttpAsked } from "./http_body_end.ts";
