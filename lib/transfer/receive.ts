@@ -247,8 +247,10 @@ class Reception {
 
   async #say(words: Uint8Array, patience: Patience): Promise<boolean> {
     try {
-      const saying = writeAll(this.#conn, words).then(() => this.#conn.closeWrite());
-      await patience.within(saying, "the sender to listen");
+      if (words.length > 0) {
+        await patience.within(writeAll(this.#conn, words), "the sender to listen");
+      }
+      await patience.within(this.#conn.closeWrite(), "the sender to listen");
       return true;
     } catch {
       return false;
