@@ -102,6 +102,11 @@ export class WebSocketConn implements AsyncDisposable, Disposable {
   /** Takes over `conn`: from now on, dispose this instead. */
   constructor(conn: Duplex, start: WebSocketStart) {
     const { role, protocol, rest, closeTimeout = 5000, world = realWorld } = start;
+    if (!(closeTimeout >= 0)) {
+      throw new RangeError(
+        `Cannot speak WebSocket as 'closeTimeout' must be >= 0: current value is ${closeTimeout}`,
+      );
+    }
     this.#session = new WebSocketSession({ ...start, newMask });
     if (rest) this.#session.push(rest);
     this.#conn = conn;

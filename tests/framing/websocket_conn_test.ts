@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
 import { connectWebSocket, upgradeWebSocket } from "../../lib/framing/open_websocket.ts";
 import { WebSocketClosedError } from "../../lib/framing/websocket.ts";
 import { WebSocketConn, type WebSocketConnOptions } from "../../lib/framing/websocket_conn.ts";
@@ -274,4 +274,12 @@ Deno.test("connectWebSocket() and upgradeWebSocket() end with the reason of thei
   }
   assert(await assertRejects(() => upgradeWebSocket(there, { signal: abort.signal })) === reason);
   there[Symbol.dispose]();
+});
+
+Deno.test("WebSocketConn refuses a closeTimeout that is no time", () => {
+  const [conn] = memoryPair();
+  for (const closeTimeout of [-1, NaN]) {
+    assertThrows(() => new WebSocketConn(conn, { role: "server", closeTimeout }), RangeError);
+  }
+  conn[Symbol.dispose]();
 });
