@@ -4,6 +4,7 @@ import { readToEnd, writeAll } from "../../lib/stream/conn.ts";
 import { memoryPair } from "../../lib/stream/memory.ts";
 import { seededWorld } from "../../lib/world.ts";
 import { assertSameBytes, bytes, randomBytes } from "../_conformance.ts";
+import { watchedSignal } from "../_listeners.ts";
 
 Deno.test("closeGracefully() says FIN, drops what comes, and closes at the peer's FIN", async () => {
   const [ours, peer] = memoryPair();
@@ -62,6 +63,16 @@ Deno.test("closeGracefully() with a signal aborted beforehand only closes", asyn
   const [ours] = memoryPair();
   const { reason } = await closeGracefully(ours, { signal: AbortSignal.abort() });
   assertEquals(reason, "aborted");
+});
+
+Deno.test("closeGracefully() lets go of its signal and its timer", async () => {
+  const world = seededWorld(1);
+  const watched = watchedSignal();
+  const [ours, peer] = memoryPair();
+  await peer.closeWrite();
+  await closeGracefully(ours, { signal: watched.signal, world });
+  await world.advance(0);
+  assertEquals([watched.listeners, world.sleepers], [0, 0]);
 });
 
 Deno.test("closeGracefully() reports a reset and does not throw", async () => {

@@ -13,6 +13,7 @@ import { dialResettable, listenResettable } from "../../lib/stream/resettable.ts
 import { TcpStream } from "../../lib/stream/tcp.ts";
 import { seededWorld } from "../../lib/world.ts";
 import { bytes, text } from "../_conformance.ts";
+import { watchedSignal } from "../_listeners.ts";
 
 /** client — relay — server; `capacity` is that of each of the four directions. */
 function joined(options: RelayOptions = {}, capacity = 65536) {
@@ -169,6 +170,19 @@ Deno.test("relay() ends after idleTimeout without a byte, to the millisecond", a
   await assertRejects(() => client.read(new Uint8Array(1)), Deno.errors.ConnectionReset);
 });
 
+Deno.test("relay() is not idle while a slow reader takes something", async () => {
+  const world = seededWorld(1);
+  const { client, server, report } = joined({ world, idleTimeout: 50 }, 4);
+  const sending = writeAll(client, new Uint8Array(20)).then(() => client.closeWrite());
+  for (let read = 0; read < 20; read += 4) {
+    await world.advance(40);
+    await readExact(server, 4);
+  }
+  await sending;
+  await server.closeWrite();
+  assertEquals((await report).reason, "finished");
+});
+
 Deno.test("relay() gives a half-closed connection its own deadline", async () => {
   const world = seededWorld(1);
   const { client, server, report } = joined({ world, idleTimeout: 1000, halfClosedTimeout: 50 });
@@ -252,12 +266,12 @@ Deno.test("relay() with a signal aborted beforehand only closes", async () => {
 });
 
 Deno.test("relay() lets go of its signal when it is done", async () => {
-  const controller = new AbortController();
-  const { client, server, report } = joined({ signal: controller.signal });
+  const watched = watchedSignal();
+  const { client, server, report } = joined({ signal: watched.signal });
+  assertEquals(watched.listeners, 1);
   await Promise.all([client.closeWrite(), server.closeWrite()]);
-  const before = await report;
-  controller.abort();
-  assertEquals(before.reason, "finished");
+  await report;
+  assertEquals(watched.listeners, 0);
 });
 
 for (const end of ["a", "b"] as const) {
@@ -348,7 +362,8 @@ for (
   ]
 ) {
   Deno.test(`relay() ends and leaves nothing behind, whenever ${blow}`, async () => {
-    for (let moment = 1, reached = true; reached; moment++) {
+    let reached = true;
+    for (let moment = 1; reached; moment++) {
       const world = seededWorld(1);
       const controller = new AbortController();
       const [client, near] = memoryPair({ capacity: 3 });

@@ -5,6 +5,7 @@ import { memoryPair } from "../../lib/stream/memory.ts";
 import { TimedReader } from "../../lib/stream/timed_reader.ts";
 import { dice, seededWorld } from "../../lib/world.ts";
 import { bytes, text } from "../_conformance.ts";
+import { watchedSignal } from "../_listeners.ts";
 
 /** A TimedReader on a clock that stands still, and who writes to it. */
 function timed() {
@@ -146,6 +147,21 @@ Deno.test("TimedReader.read() puts its timer away as soon as bytes come", async 
   await reading;
   await world.advance(0);
   assertEquals(world.sleepers, 0);
+});
+
+Deno.test("TimedReader.read() lets go of its signal, whether bytes come or not", async () => {
+  const here = timed();
+  const watched = watchedSignal();
+  const failing = assertRejects(() =>
+    here.reader.read(new Uint8Array(1), { timeout: 10, signal: watched.signal })
+  );
+  assertEquals(watched.listeners, 1);
+  await here.world.advance(10);
+  await failing;
+  assertEquals(watched.listeners, 0);
+  await writeAll(here.peer, bytes("x"));
+  await here.reader.read(new Uint8Array(1), { signal: watched.signal });
+  assertEquals(watched.listeners, 0);
 });
 
 Deno.test("TimedReader.read() of no bytes resolves with 0 and waits for nothing", async () => {
