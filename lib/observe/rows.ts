@@ -163,12 +163,11 @@ class Composition {
     this.rows.push(row);
   }
 
-  /** Brackets the rows of one read, if they stand one below the other and hold nothing else. */
+  /** Brackets the rows of one read, if they stand one below the other. */
   #joinUp(taken: readonly Arrow[]): void {
     const joined = [...new Set(taken.map((arrow) => this.#drawn.get(arrow)!))];
     const last = this.rows.slice(-joined.length);
-    if (joined.some((row, at) => row !== last[at]) || total(joined) !== total(taken)) return;
-    bracket(last, "join");
+    if (joined.every((row, at) => row === last[at])) bracket(last, "join");
   }
 }
 

@@ -31,8 +31,8 @@ needs(STARTING, "lab says of every scenario that went wrong what speaks against 
   const [verdict] = lines.slice(-1);
   assertEquals(
     verdict,
-    "✗ 8 of 9 scenarios did not hold: " +
-      "fails, proves_nothing, handler_throws, hangs, silent, throws, bare, greedy",
+    "✗ 9 of 10 scenarios did not hold: " +
+      "fails, proves_nothing, handler_throws, hangs, silent, lies, throws, bare, greedy",
   );
   const below = (name: string) => {
     const at = lines.findIndex((line) => line.split(/ +/)[2] === name);
@@ -47,6 +47,7 @@ needs(STARTING, "lab says of every scenario that went wrong what speaks against 
     "    silent: ended with exit code 1, without a verdict",
     "    error: Uncaught (in promise) Error: not a word",
   ]);
+  assertEquals(below("lies")[1], "    lies: ended with exit code 3, against its own verdict");
   assertMatch(below("greedy")[1]!, /must grant only what it names, .*: got --allow-net$/);
   assertMatch(below("bare")[1]!, /first line must begin with/);
 });
@@ -111,6 +112,15 @@ needs(STARTING, "lab ends a scenario that does not end", async () => {
   ]);
 });
 
+needs(STARTING, "lab asks the scenario that runs to end when it is to end itself", async () => {
+  await using script = await start("../tests/cmd/_lessons/endless/_lab", ["endless"]);
+  await script.printed(/ready/);
+  script.kill("SIGTERM");
+  const { code, stdout, stderr } = await script.ended();
+  assertEquals([code, stderr], [143, ""]);
+  assertEquals(new TextDecoder().decode(stdout), "ready\ngoodbye\n");
+});
+
 needs(STARTING, "trial() ends its scenario when it is interrupted itself", async () => {
   const [entry] = await catalog(new URL("endless/", LESSONS));
   const controller = new AbortController();
@@ -123,7 +133,7 @@ needs(STARTING, "trial() ends its scenario when it is interrupted itself", async
 needs({ read: true }, "catalog() knows what each scenario is about and may touch", async () => {
   const entries = await catalog(LESSONS);
   assertEquals(entries.map(({ name }) => name), [
-    ...["passes", "fails", "proves_nothing", "handler_throws", "hangs", "silent", "throws"],
+    ...["passes", "fails", "proves_nothing", "handler_throws", "hangs", "silent", "lies", "throws"],
     ...["bare", "greedy"],
   ]);
   const throws = entries.find(({ name }) => name === "throws");

@@ -94,6 +94,24 @@ Deno.test("ladder() matches bytes by their place in the stream, wherever reads a
   );
 });
 
+Deno.test("ladder() takes nothing before it was sent, whatever the clock can tell apart", () => {
+  assertLadder(
+    [
+      { ...read(1, "server", 10), at: 1 } as CallEvent,
+      { ...read(1, "server", null), at: 1 } as CallEvent,
+      write(1, "client", 5),
+      write(1, "client", 5),
+      call(1, "client", "closeWrite"),
+    ],
+    `
+    ms                 client                     server                      ms
+  1.00          write 5 B ├────────── 5 B ──────────▶│┐
+  1.00          write 5 B ├────────── 5 B ──────────▶│┴ read 10 B           1.00
+  1.00         closeWrite ╞══════════ FIN ══════════▶│ read → EOF           1.00
+`,
+  );
+});
+
 Deno.test("ladder() draws what waited in the kernel once as it arrives and once as it is read", () => {
   assertLadder(
     [
@@ -210,7 +228,7 @@ Deno.test("ladder() says what was never read, what was not taken, and what still
   );
 });
 
-Deno.test("ladder() draws a dial that failed without an arrow", () => {
+Deno.test("ladder() draws calls that failed without an arrow", () => {
   assertLadder(
     [
       call(1, "client", "connect", {
@@ -219,11 +237,15 @@ Deno.test("ladder() draws a dial that failed without an arrow", () => {
         error: { name: "ConnectionRefused", code: "ECONNREFUSED", message: "refused" },
       }),
       read(2, "server", 1),
+      call(3, "client", "closeWrite", { error: { name: "BadResource", message: "closed" } }),
+      call(4, "client", "read", { size: 1, end: undefined }),
     ],
     `
     ms                 client                     server                      ms
   1.00     ✗ ECONNREFUSED │                          │
                           │────────── 1 B ──────────▶│ read 1 B             2.00
+  3.00      ✗ BadResource │                          │
+  4.00             read … │                          │
 `,
   );
 });
@@ -298,7 +320,13 @@ Deno.test("ladder() draws three lifelines, and arrows that cross one", () => {
     read(from + 3, "server", null, conn),
   ];
   assertLadder(
-    [...exchange("client 1", "1", 1), ...exchange("client 2", "2", 10)],
+    [
+      ...exchange("client 1", "1", 1),
+      ...exchange("client 2", "2", 10),
+      call(20, "client 1", "close", { conn: "1" }),
+      write(21, "server", 5, "2"),
+      read(22, "client 2", 5, "2"),
+    ],
     `
     ms server                          client 1                         client 2
   1.00 │ read 3 B                          │ write 3 B                         │
@@ -309,23 +337,26 @@ Deno.test("ladder() draws three lifelines, and arrows that cross one", () => {
        │◀──────────────────────────────────┼─────────────── 3 B ───────────────┤
  12.00 │ read → EOF                        ╎                        closeWrite │
        │◀══════════════════════════════════╪═══════════════ FIN ═══════════════╡
+ 20.00 │                                   ╎ close                             ╎
+ 21.00 │ write 5 B                                                    read 5 B ╎
+       ├─────────────── 5 B ──────────────────────────────────────────────────▶╎
 `,
     { lifelines: ["server", "client 1", "client 2"] },
   );
 });
 
 Deno.test("ladder() folds the middle of a long run", () => {
-  const events = Array.from({ length: 1000 }, (_, at) => write(at, "client", 1000));
+  const writes = Array.from({ length: 20 }, (_, at) => write(at, "client", 100));
   assertLadder(
-    [...events, read(2000, "server", 1)],
+    [...writes, ...[100, 200, 300].map((end) => read(end, "server", 500))],
     `
     ms                 client                     server                      ms
-  0.00       write 1000 B ├───────── 1000 B ────────▶│
-  1.00       write 1000 B ├───────── 1000 B ────────▶│
-  2.00       write 1000 B ├───────── 1000 B ────────▶│
-                          │   ⋮ 996 more, 973 KiB    │
- 999.0       write 1000 B ├───────── 1000 B ────────▶│
-                          │            ┄┄┄┄ 1 B ┄┄┄┄▶│ read 1 B           2000.0
+  0.00        write 100 B ├───────── 100 B ─────────▶│
+  1.00        write 100 B ├───────── 100 B ─────────▶│
+  2.00        write 100 B ├───────── 100 B ─────────▶│
+                          │    ⋮ 18 more, 1700 B     │
+                          │            ┄┄┄ 500 B ┄┄┄▶│ read 500 B          200.0
+                          │            ┄┄┄ 500 B ┄┄┄▶│ read 500 B          300.0
 `,
   );
 });

@@ -7,5 +7,11 @@
  * @module
  */
 
-// A timer keeps it alive, and nothing listens to anybody.
-setInterval(() => {}, 1_000_000);
+const say = (word: string) => Deno.stdout.writeSync(new TextEncoder().encode(`${word}\n`));
+
+Deno.addSignalListener("SIGTERM", () => {
+  say("goodbye");
+  Deno.exit();
+});
+setInterval(() => {}, 1_000_000); // keeps it alive
+say("ready");
