@@ -60,7 +60,7 @@ export interface FoldRow {
   readonly kind: "fold";
   /** How many. */
   readonly count: number;
-  /** The bytes that their senders sent. */
+  /** The bytes that were sent; of bytes that had all been sent before, those that were taken. */
   readonly bytes: number;
 }
 
@@ -204,10 +204,11 @@ function folded(rows: readonly Row[]): Row[] {
       kept.push(...run);
       continue;
     }
-    const middle = run.slice(HEAD, -TAIL);
-    const sent = middle.filter((row) => row.kind === "arrow").filter((row) => !row.late);
+    const middle = run.slice(HEAD, -TAIL).filter((row) => row.kind === "arrow");
+    const sent = middle.filter((row) => !row.late);
     kept.push(...run.slice(0, HEAD));
-    kept.push({ kind: "fold", count: middle.length, bytes: total(sent) });
+    const bytes = total(sent.length > 0 ? sent : middle);
+    kept.push({ kind: "fold", count: middle.length, bytes });
     kept.push(...run.slice(-TAIL));
   }
   return kept;
