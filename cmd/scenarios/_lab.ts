@@ -123,7 +123,11 @@ export class Lab {
   }
 
   /** Connects to `addr` by other means. */
-  async connect(addr: TcpAddr, who: string, make: () => Promise<Addressed>): Promise<LabConn> {
+  async connect<Conn extends Addressed>(
+    addr: TcpAddr,
+    who: string,
+    make: () => Promise<Conn>,
+  ): Promise<OnRecord<Conn>> {
     const conn = await this.trace.call(
       { kind: "connect", who, remote: formatAddr(addr) },
       make,
