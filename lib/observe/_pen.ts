@@ -109,10 +109,11 @@ function captionOf(row: ArrowRow, room: number): string {
 class Lives {
   readonly #ends = new Map<string, Map<string, "open" | "finished" | "closed">>();
 
-  begin({ kind, who, conn = "" }: CallEvent): void {
-    if (kind === "listen") return;
+  begin({ kind, who, conn }: CallEvent): void {
+    // Neither a listener nor a dial that failed is an end of anything.
+    if (kind === "listen" || (kind === "connect" && conn === undefined)) return;
     const ends = this.#ends.get(who) ?? new Map();
-    if (!ends.has(conn)) this.#ends.set(who, ends.set(conn, "open"));
+    if (!ends.has(conn ?? "")) this.#ends.set(who, ends.set(conn ?? "", "open"));
   }
 
   end({ kind, who, conn = "", error }: CallEvent): void {

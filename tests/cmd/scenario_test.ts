@@ -167,6 +167,7 @@ needs({ read: true }, "scenario() ends when it is interrupted, without a verdict
     await assertRejects(() => play(steps, { interrupted, print }), Error, "interrupted");
     assert(!printed.includes("passes"));
   }
+  assertEquals(printed.match(/listen :/g)?.length, 1, "drawn twice");
 });
 
 needs({ read: true }, "scenario() has said its last word with the verdict", async () => {

@@ -84,12 +84,20 @@ Deno.test("ladder() matches bytes by their place in the stream, wherever reads a
       write(2, "client", 10),
       read(3, "server", 15),
       read(4, "server", 5),
+      write(5, "client", 5),
+      note(6, "Ties do not reach across words."),
+      write(7, "client", 5),
+      read(8, "server", 10),
     ],
     `
     ms                 client                     server                      ms
   1.00         write 10 B ├────────── 10 B ─────────▶│┐
   2.00        write 10 B ┬├────────── 5 B ──────────▶│┴ read 15 B           3.00
                          └├────────── 5 B ──────────▶│ read 5 B             4.00
+  5.00          write 5 B ├────────── 5 B ──────────▶│
+                          │                          │
+  Ties do not reach across words.
+  7.00          write 5 B ├────────── 5 B ──────────▶│ read 10 B            8.00
 `,
   );
 });
