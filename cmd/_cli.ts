@@ -3,8 +3,8 @@
  * the only file that reads the command line, prints or exits.
  *
  * Exit codes: 0, it worked; 1, it did not, and one line on standard error says why
- * (a missing permission as well); 2, the command line is wrong; 130 or 143, a second
- * Ctrl-C or SIGTERM ended it; 141, whoever read its output went away.
+ * (a missing permission as well); 2, the command line is wrong; 130 or 143, Ctrl-C or
+ * SIGTERM ended it before it was done; 141, whoever read its output went away.
  *
  * @module
  */

@@ -18,7 +18,7 @@
  *     --idle TIME        how long both may be silent; 10m
  *     --help, --version
  *
- * A time of 0 means for ever, but for --timeout. The first Ctrl-C or SIGTERM ends the input; the
+ * For --wait and --idle, 0 means for ever. The first Ctrl-C or SIGTERM ends the input; the
  * server may then go on for --wait. The second ends at once.
  *
  * Exit codes: 0, both finished; 1, refused, reset, or silent for too long, and one line on
