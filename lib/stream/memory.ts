@@ -154,7 +154,7 @@ class Pipe {
   write(p: Uint8Array): Promise<number> {
     if (this.#writeError) return Promise.reject(this.#writeError());
     if (p.length === 0) return Promise.resolve(0);
-    const n = this.#writes.length === 0 ? this.#putIn(p) : 0;
+    const n = this.#putIn(p);
     if (n > 0) return Promise.resolve(n);
     return new Promise((resolve, reject) => this.#writes.push({ p, resolve, reject }));
   }
@@ -183,7 +183,6 @@ class Pipe {
     this.#failWrites(interrupted);
     this.#writeError = interrupted;
     this.#finishing?.reject(interrupted());
-    if (this.finished) return;
     if (error) {
       this.#readError = error;
       this.#failReads(error);

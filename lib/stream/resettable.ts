@@ -89,13 +89,17 @@ export async function dialResettable(
   const { promise, resolve, reject } = Promise.withResolvers<ResettableConn>();
   const { hostname: host, port } = addr;
   const socket = connect({ host, port, noDelay, allowHalfOpen: true });
+  const settled = new AbortController();
   const giveUp = (reason: unknown) => {
+    if (settled.signal.aborted) return;
     reject(reason);
     socket.destroy();
   };
   const abort = () => giveUp(signal?.reason);
-  const settled = new AbortController();
-  socket.once("connect", () => resolve(new SocketConn(socket)));
+  socket.once("connect", () => {
+    settled.abort();
+    resolve(new SocketConn(socket));
+  });
   socket.once("error", (error) => reject(systemError(error)));
   signal?.addEventListener("abort", abort, { once: true });
   world.sleep(timeout, { signal: settled.signal }).then(
@@ -307,7 +311,6 @@ class SocketConn implements ResettableConn {
 
   closeWrite(): Promise<void> {
     if (this.#closed) return Promise.reject(badResource());
-    if (this.#failure) return Promise.resolve();
     if (!this.#finishing) {
       this.#finishing = Promise.withResolvers();
       this.#socket.end(this.#finishing.resolve);

@@ -120,7 +120,6 @@ export class TimedReader implements Reader {
       resolve();
     };
     const giveUp = (reason: unknown) => {
-      if (this.#outstanding === undefined) return;
       waiting = false;
       reject(reason);
     };

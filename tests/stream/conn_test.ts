@@ -83,6 +83,11 @@ Deno.test("chunks() of a quiet peer share one buffer", async () => {
   for (const part of parts) assertStrictEquals(part.buffer, parts[0]!.buffer);
 });
 
+Deno.test("chunks() has no empty chunk, even of a reader that reads nothing", async () => {
+  const peer = new Scripted(Uint8Array.of(1, 2, 3), [0, 2]);
+  assertEquals(await Array.fromAsync(chunks(peer)), [Uint8Array.of(1, 2), Uint8Array.of(3)]);
+});
+
 Deno.test("chunks() never writes to a chunk again", async () => {
   const data = randomBytes(100_000, 1);
   const kept: Uint8Array[] = [];

@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { writeAll } from "../../lib/stream/conn.ts";
+import { readToEnd, writeAll } from "../../lib/stream/conn.ts";
 import { memoryPair } from "../../lib/stream/memory.ts";
 import { bytes, text } from "../_conformance.ts";
 
@@ -64,6 +64,15 @@ Deno.test("memoryPair() keeps what a closed peer had written", async () => {
   const buffer = new Uint8Array(8);
   assertEquals(await b.read(buffer), 3);
   assertEquals(await b.read(buffer), null);
+});
+
+Deno.test("memoryPair() has a reset after FIN end only the peer's writing", async () => {
+  const [a, b] = memoryPair();
+  await writeAll(a, bytes("bye"));
+  await a.closeWrite();
+  a.reset();
+  await assertRejects(() => b.write(bytes("x")), Deno.errors.BrokenPipe);
+  assertEquals(text(await readToEnd(b)), "bye");
 });
 
 Deno.test("memoryPair() gives a write after our own FIN BrokenPipe with its code", async () => {

@@ -265,6 +265,21 @@ Deno.test("dialResettable() ends with the reason of its signal", async () => {
   );
 });
 
+needs({ run: ["ss"] }, "dialResettable() that gave up leaves no attempt behind", async () => {
+  await using full = await fullListener();
+  const controller = new AbortController();
+  const dialing = assertRejects(() => dialResettable(full.addr, { signal: controller.signal }));
+  const attempts = async () => {
+    const args = ["-tanH", "state", "syn-sent", `( dport = :${full.addr.port} )`];
+    const { stdout } = await new Deno.Command("ss", { args }).output();
+    return text(stdout).split("\n").length - 1;
+  };
+  assertEquals(await attempts(), 1);
+  controller.abort();
+  await dialing;
+  assertEquals(await attempts(), 0);
+});
+
 Deno.test("dialResettable() lets go of its signal once it is connected", async () => {
   using listener = await listenResettable();
   const watched = watchedSignal();
