@@ -16,3 +16,4 @@
 export * from "./backoff.ts";
 export * from "./dial.ts";
 export * from "./dial_error.ts";
+export * from "./http_get.ts";
