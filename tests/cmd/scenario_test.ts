@@ -111,6 +111,7 @@ needs(
     );
     assertEquals(at.toSorted((a, b) => a - b), at);
     assert(at[0]! > 0);
+    assertEquals(printed.match(/listen :/g)?.length, 1, "drawn twice");
   },
 );
 
@@ -167,7 +168,6 @@ needs({ read: true }, "scenario() ends when it is interrupted, without a verdict
     await assertRejects(() => play(steps, { interrupted, print }), Error, "interrupted");
     assert(!printed.includes("passes"));
   }
-  assertEquals(printed.match(/listen :/g)?.length, 1, "drawn twice");
 });
 
 needs({ read: true }, "scenario() has said its last word with the verdict", async () => {
