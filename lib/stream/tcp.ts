@@ -1,6 +1,6 @@
 /**
  * A TCP connection as this toolkit hands it out: a `Deno.TcpConn` that counts its
- * bytes, knows when it was last used, and never lets a reset pass for EOF.
+ * bytes, knows who has finished, and never lets a reset pass for EOF.
  *
  * @module
  */
