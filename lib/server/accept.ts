@@ -1,6 +1,6 @@
 /** Every connection of a listener, whatever its clients and the system do. */
 
-import type { World } from "../world.ts";
+import { realWorld, type World } from "../world.ts";
 
 /** What {@linkcode Acceptor} needs of a listener; `Deno.TcpListener` has it. */
 export interface Accepting<Conn> {
@@ -45,6 +45,7 @@ export class Acceptor<Conn> {
   #retryIn = FIRST_RETRY;
   #pausing: Promise<void> | undefined;
   #retryNow: (() => void) | undefined;
+  readonly #closing = new AbortController();
 
   /** Takes over `listener`: nobody else may accept from it. */
   constructor(listener: Accepting<Conn>, options: AcceptorOptions) {
@@ -94,8 +95,20 @@ export class Acceptor<Conn> {
   async closeWhenEmpty(atMost: number): Promise<void> {
     const last = this.#taken + atMost;
     this.retryNow();
+    await this.#askKernel();
     while (!this.closed && this.#taken < last && !await this.#foundNone()) await this.#pausing;
     this.close();
+  }
+
+  /**
+   * Turns of the event loop that end with a timer: only in these does Deno always ask the
+   * kernel for news. Who was queued before is then on the way to us, and accept() takes one
+   * after the other without asking again, until it finds none.
+   */
+  async #askKernel(): Promise<void> {
+    const { signal } = this.#closing;
+    const ref = this.#options.ref();
+    for (let i = 0; i < TURNS; i++) await realWorld.sleep(0, { signal, ref }).catch(() => {});
   }
 
   /** Whether one and the same accept() stays pending over whole turns of the event loop. */
@@ -110,6 +123,7 @@ export class Acceptor<Conn> {
     if (this.closed) return;
     this.closed = true;
     this.#listener.close();
+    this.#closing.abort();
     this.retryNow();
   }
 
@@ -142,8 +156,8 @@ function isClientsDoing(error: unknown): boolean {
 }
 
 /**
- * One turn of the event loop, in which it asks the kernel for news. A message makes one in
- * some 10 µs, a timer in 2 ms: a busy server is never without a client for that long.
+ * One turn of the event loop. A message makes one in some 10 µs, a timer in 2 ms: a busy
+ * server is never without a client for that long.
  */
 function turn(): Promise<void> {
   const { port1, port2 } = new MessageChannel();
