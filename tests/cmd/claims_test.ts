@@ -1,0 +1,161 @@
+/**
+ * A scenario's checks are worth something only if they fail where what they claim is not
+ * so. Each of these is changed in one place such that one of its claims is false.
+ */
+
+import { assert, assertEquals } from "@std/assert";
+import type { TraceEvent } from "../../lib/observe/events.ts";
+import { needs } from "../_needs.ts";
+import { firstLineFlags, ROOT, startProgram } from "../_script.ts";
+
+/** What to change, and the claim that is false then. */
+interface Lie {
+  scenario: string;
+  change: readonly (readonly [from: string, to: string])[];
+  claim: RegExp;
+}
+
+const LIES: readonly Lie[] = [
+  {
+    scenario: "partial_write",
+    change: [["await writeAll(client, data)", "await client.write(data)"]],
+    claim: /^writeAll: all of it came/,
+  },
+  {
+    scenario: "partial_write",
+    change: [["const taken = await client.write(data)", "const taken = SIZE"]],
+    claim: /^one write took something, but not all/,
+  },
+  {
+    scenario: "boundaries",
+    change: [["readLate(lab, 1024)", "readLate(lab, 8)"]],
+    claim: /^late: fewer reads than messages/,
+  },
+  {
+    scenario: "boundaries",
+    change: [["readLate(lab, 11)", "readLate(lab, 8)"]],
+    claim: /^short of room: a message is cut in two/,
+  },
+  {
+    scenario: "framing",
+    change: [["new MessageConn(through(conn))", "[]"]],
+    claim: /^in crumbs: the messages come out as they went in/,
+  },
+  {
+    scenario: "framing",
+    change: [["[0xff, 0xff, 0xff, 0xff]", "[0, 0, 0, 0]"]],
+    claim: /^a lie: refused/,
+  },
+  {
+    scenario: "framing",
+    change: [["first.slice(0, 8)", "first"]],
+    claim: /^a cut: not taken for a message/,
+  },
+  {
+    scenario: "delimiters",
+    change: [["new LineConn(narrow(conn, 1))", '["Message ligne 1"]']],
+    claim: /^in crumbs: the same three lines/,
+  },
+  {
+    scenario: "delimiters",
+    change: [["maxLength: LIMIT", "maxLength: 1000"]],
+    claim: /^too long: no more than the limit/,
+  },
+  {
+    scenario: "delimiters",
+    change: [['lines.send("one\\ntwo")', 'lines.send("one, two")']],
+    claim: /^two in one: refused/,
+  },
+  {
+    scenario: "read_deadline",
+    change: [["readToEnd(reader)", "readToEnd(client)"]],
+    claim: /^timed: the second one heard the answer/,
+  },
+  {
+    scenario: "read_deadline",
+    change: [['serve(lab, "Mess", "age1\\n")', 'serve(lab, "Message1\\n", "\\n")']],
+    claim: /^half a line: the client gave up/,
+  },
+  {
+    scenario: "read_to_end",
+    change: [["server.reset()", "server[Symbol.dispose]()"]],
+    claim: /^RST: it is not taken for all/,
+  },
+  {
+    scenario: "read_to_end",
+    change: [["while (true) await writeAll", "await writeAll"]],
+    claim: /^endless: the client would not have more/,
+  },
+  {
+    scenario: "nagle",
+    change: [
+      [
+        'name: "two writes", noDelay: false, writes: TWO_WRITES',
+        "name: '', noDelay: false, writes: ONE_WRITE",
+      ],
+      [
+        'name: "one write", noDelay: false, writes: ONE_WRITE',
+        "name: '', noDelay: false, writes: TWO_WRITES",
+      ],
+    ],
+    claim: /^in most rounds, two writes took longer than $/,
+  },
+  {
+    scenario: "pitfalls",
+    change: [[
+      "deliver((client) => writeAll(client, data))",
+      "deliver((client) => client.write(data))",
+    ]],
+    claim: /^trap 1, avoided/,
+  },
+  {
+    scenario: "pitfalls",
+    change: [[
+      "deliver((client) => client.write(data))",
+      "deliver((client) => writeAll(client, data))",
+    ]],
+    claim: /^trap 1, fallen into/,
+  },
+  {
+    scenario: "pitfalls",
+    change: [[
+      "const n = await client.read(buffer);\n    goOn();",
+      "goOn();\n    const n = (await readExact(client, 5)).length;",
+    ]],
+    claim: /^trap 2, fallen into/,
+  },
+];
+
+for (const { scenario, change, claim } of LIES) {
+  const name = `${scenario} does not hold where this is not so: ${claim.source.slice(1)}`;
+  needs({ run: ["deno"], read: true, write: true }, name, async () => {
+    const folder = await Deno.makeTempDir();
+    try {
+      const file = `${folder}/${scenario}.ts`;
+      await Deno.writeTextFile(file, await changed(scenario, change));
+      const flags = await firstLineFlags(`cmd/scenarios/${scenario}.ts`);
+      const config = `--config=${new URL("deno.json", ROOT).pathname}`;
+      const args = ["run", "--quiet", "--no-prompt", config, ...flags, file, "--json"];
+      await using script = startProgram(Deno.execPath(), args);
+      const { code, stdout, stderr } = await script.ended();
+      const lines = new TextDecoder().decode(stdout).trimEnd().split("\n");
+      const checks = lines.map((line): TraceEvent => JSON.parse(line))
+        .filter((event) => event.kind === "check");
+      assertEquals([code, stderr], [1, ""]);
+      assert(checks.some(({ ok, text }) => !ok && claim.test(text)), lines.at(-1));
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  });
+}
+
+/** The text of a scenario, changed, and able to run from elsewhere. */
+async function changed(scenario: string, change: Lie["change"]): Promise<string> {
+  const home = new URL(`cmd/scenarios/${scenario}.ts`, ROOT);
+  let source = await Deno.readTextFile(home);
+  for (const [from, to] of change) {
+    assertEquals(source.split(from).length, 2, `${scenario} does not say once: ${from}`);
+    source = source.replace(from, () => to);
+  }
+  return source.replaceAll(/from "(\.[^"]+)"/g, (_, path) => `from "${new URL(path, home)}"`);
+}
