@@ -5,8 +5,8 @@
  * Chapter §4.2.1: Solution 1 : Protocole avec longueur
  *
  * The chapter's send_message() sends a length and then a text: two small writes,
- * and then it waits for an answer. Nagle's algorithm (RFC 896) keeps the second one
- * back until the first is acknowledged, so that small packets do not flood the
+ * and then it waits for an answer. Nagle's algorithm (RFC 896) keeps the second
+ * one back until the first is acknowledged, so that small packets do not flood the
  * net. The other kernel keeps that ACK back, for it hopes to send it along with an
  * answer (RFC 1122, 4.2.3.2: delayed ACK; on Linux 40 ms and more). So each waits
  * for the other, and nobody is at fault.
