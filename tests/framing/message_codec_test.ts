@@ -1,4 +1,4 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { drain, FrameError } from "../../lib/framing/decoder.ts";
 import { MessageDecoder, MessageEncoder } from "../../lib/framing/message_codec.ts";
@@ -72,6 +72,7 @@ Deno.test("MessageDecoder hands out the messages ahead of one that is not UTF-8,
   assertEquals(decoder.next(), "é");
   const error = assertThrows(() => decoder.next(), FrameError, "must be UTF-8");
   assertEquals([error.code, error.offset], ["malformed", 6]);
+  assertInstanceOf(error.cause, TypeError);
   decoder.push(encode("more"));
   assertBroken(decoder, error);
 });
@@ -80,6 +81,15 @@ Deno.test("MessageDecoder says how much is missing where the end came inside a m
   const { code, missing, offset } = failure(of(...encode("one"), 0, 0, 0, 5, 0x61));
   assertEquals([code, missing, offset], ["truncated", 4, 7]);
   assertEquals(failure(of(0, 0)).missing, 2);
+});
+
+Deno.test("MessageDecoder.buffered counts what waits, up to the next message asked for", () => {
+  const decoder = new MessageDecoder();
+  decoder.push(of(...encode("one"), ...encode("two")));
+  decoder.push(of(0, 0));
+  const counts = [decoder.buffered];
+  while (decoder.next() !== undefined) counts.push(decoder.buffered);
+  assertEquals(counts, [16, 9, 2]);
 });
 
 Deno.test("MessageDecoder.missing leads to the end of a message, and not one byte past it", () => {

@@ -170,7 +170,7 @@ Deno.test("MessageConn and LineConn lose nothing when half a message is all that
     await writeAll(b, first);
     const late = assertRejects(() => conn.receive({ timeout: 1000 }), DOMException);
     await world.advance(1001);
-    assertEquals((await late).name, "TimeoutError");
+    assertEquals([(await late).name, world.sleeps[0]], ["TimeoutError", 1000]);
     await writeAll(b, second);
     assertEquals(await conn.receive(), "Hi");
   }
