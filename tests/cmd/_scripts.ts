@@ -3,13 +3,16 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { dial } from "../../lib/client/dial.ts";
 import type { TcpServer } from "../../lib/server/server.ts";
+import type { TcpHandler } from "../../lib/server/session.ts";
 import { formatAddr } from "../../lib/addr.ts";
 import { readToEnd, writeAll } from "../../lib/stream/conn.ts";
 import { ROOT, type Started } from "../_script.ts";
 
 /** One script. */
 export interface Use {
-  /** Its arguments, given an echo server to talk to. */
+  /** What the server does that it may talk to; an echo by default. */
+  handler?: TcpHandler;
+  /** Its arguments, given that server. */
   args?: (server: TcpServer) => string[];
   /** Sees it work, and ends it. By default it ends by itself, and well. */
   works?: (script: Started) => Promise<void>;
@@ -26,6 +29,10 @@ export const USES: Record<string, Use> = {
       script.kill("SIGTERM");
       assertEquals((await script.ended()).code, 0);
     },
+  },
+  http: {
+    handler: (conn) => writeAll(conn, new TextEncoder().encode("HTTP/1.0 204 No Content\r\n\r\n")),
+    args: (server) => [`http://${formatAddr(server.addr)}/`],
   },
   receive: {
     args: () => ["--port", "0", "--dir", "."],

@@ -13,16 +13,16 @@ needs({ read: true }, "the scripts are found", () => {
 });
 
 for (const name of allScripts()) {
-  const { args = () => [], works = endsWell } = USES[name] ?? {};
+  const { handler = echo, args = () => [], works = endsWell } = USES[name] ?? {};
 
   needs(STARTING, `${name} works with just the permissions on its first line`, async () => {
-    await using server = serveTcp({}, echo);
+    await using server = serveTcp({}, handler);
     await using script = await start(name, args(server));
     await works(script);
   });
 
   needs(STARTING, `${name} names the flag that is missing, in one line`, async () => {
-    await using server = serveTcp({}, echo);
+    await using server = serveTcp({}, handler);
     const flags = await firstLineFlags(`cmd/${name}.ts`);
     for (const missing of flags) {
       const rest = flags.filter((flag) => flag !== missing);

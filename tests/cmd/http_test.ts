@@ -1,0 +1,145 @@
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { dial } from "../../lib/client/dial.ts";
+import type { TcpHandler } from "../../lib/server/session.ts";
+import { serveTcp, type TcpServer } from "../../lib/server/server.ts";
+import { writeAll } from "../../lib/stream/conn.ts";
+import { assertSameBytes, bytes, randomBytes, text } from "../_conformance.ts";
+import { needs } from "../_needs.ts";
+import { start, startProgram } from "../_script.ts";
+
+const STARTING = { run: ["deno"], read: true } as const;
+
+/** Says this to everybody, whatever they ask. */
+function saying(answer: string): TcpHandler {
+  return async (conn) => {
+    await conn.read(new Uint8Array(4096));
+    await writeAll(conn, bytes(answer));
+  };
+}
+
+function url(server: TcpServer, path = "/"): string {
+  return `http://127.0.0.1:${server.addr.port}${path}`;
+}
+
+needs(STARTING, "cmd/http.ts prints the body, and the head as it came with --include", async () => {
+  const head = "HTTP/1.1 200 Fine\r\nX-One: 1\r\nx-one: \xe9\r\nTransfer-Encoding: chunked\r\n\r\n";
+  const answer = Uint8Array.from(
+    `${head}2\r\nhi\r\n0\r\nSum: 42\r\n\r\n`,
+    (char) => char.charCodeAt(0),
+  );
+  await using server = serveTcp({}, async (conn) => {
+    await conn.read(new Uint8Array(4096));
+    await writeAll(conn, answer);
+  });
+  await using plain = await start("http", [url(server)]);
+  assertEquals(await plain.output(), "hi");
+  for (const flag of ["--include", "-i"]) {
+    await using script = await start("http", [url(server), flag]);
+    const { code, stdout } = await script.ended();
+    assertEquals([code, new TextDecoder("latin1").decode(stdout)], [0, `${head}hiSum: 42\r\n`]);
+  }
+});
+
+needs(STARTING, "cmd/http.ts asks for the head alone with --head", async () => {
+  await using server = serveTcp({}, saying("HTTP/1.1 302 Found\r\nLocation: /x\r\n\r\n"));
+  await using script = await start("http", [url(server), "--head"]);
+  assertEquals(await script.output(), "HTTP/1.1 302 Found\r\nLocation: /x\r\n\r\n");
+});
+
+needs(STARTING, "cmd/http.ts says in one line why a response is none", async () => {
+  const answers = {
+    "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel": /Cannot decode an HTTP response as/,
+    "SSH-2.0-OpenSSH\r\n": /Cannot decode an HTTP response as/,
+  };
+  for (const [answer, reason] of Object.entries(answers)) {
+    await using server = serveTcp({}, saying(answer));
+    await using script = await start("http", [url(server)]);
+    const { code, stderr } = await script.ended();
+    assertEquals([code, stderr.trimEnd().split("\n").length], [1, 1], stderr);
+    assertMatch(stderr, reason);
+  }
+});
+
+needs(STARTING, "cmd/http.ts says of https that it does not speak it", async () => {
+  await using script = await start("http", ["https://example.com/"]);
+  const { code, stderr } = await script.ended();
+  assertEquals(code, 2);
+  assertStringIncludes(stderr, "no https");
+});
+
+needs(
+  { ...STARTING, run: ["deno", "python3"], write: true },
+  "cmd/http.ts gets a file from python3 -m http.server",
+  async () => {
+    const folder = await Deno.makeTempDir();
+    try {
+      const file = randomBytes(300_000, 5);
+      await Deno.writeFile(`${folder}/file`, file);
+      const serving = ["-u", "-m", "http.server", "0", "--bind", "127.0.0.1", "-d", folder];
+      await using server = startProgram("python3", serving);
+      const [, port] = await server.printed(/port (\d+)/);
+      await using script = await start("http", [`http://127.0.0.1:${port}/file`]);
+      assertSameBytes((await script.ended()).stdout, file);
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  },
+);
+
+needs(
+  { ...STARTING, run: ["deno", "nginx"], write: true },
+  "cmd/http.ts gets a file from nginx, chunked and not",
+  async () => {
+    const folder = await Deno.makeTempDir();
+    try {
+      const file = bytes("a line of text that can be sent in chunks\n".repeat(5000));
+      await Deno.writeFile(`${folder}/file.txt`, file);
+      await Deno.writeTextFile(`${folder}/page.shtml`, '<!--#include virtual="/file.txt" -->');
+      const port = freePort();
+      await Deno.writeTextFile(`${folder}/nginx.conf`, nginxConf(folder, port));
+      await using _server = startProgram("nginx", ["-c", `${folder}/nginx.conf`, "-e", "stderr"]);
+      // It does not say when it listens.
+      using _ = await dial({ hostname: "127.0.0.1", port }, { attempts: 100, backoff: 10 });
+      for (const path of ["/file.txt", "/page.shtml"]) {
+        await using script = await start("http", [`http://127.0.0.1:${port}${path}`, "-i"]);
+        const { stdout } = await script.ended();
+        const head = text(stdout.subarray(0, stdout.length - file.length));
+        assertSameBytes(stdout.subarray(stdout.length - file.length), file);
+        assert(head.startsWith("HTTP/1.1 200 OK\r\n"), head);
+        const ends = path === "/file.txt" ? "Content-Length: 210000" : "Transfer-Encoding: chunked";
+        assertStringIncludes(head, ends);
+      }
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  },
+);
+
+/** nginx cannot be told to choose a port. This one was free a moment ago. */
+function freePort(): number {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return listener.addr.port;
+}
+
+/** A page put together by SSI has no length that nginx knows beforehand: it comes in chunks. */
+function nginxConf(folder: string, port: number): string {
+  const paths = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+    .map((kind) => `${kind}_temp_path ${folder}/tmp;`);
+  return `
+    daemon off;
+    master_process off;
+    user root;
+    error_log stderr notice;
+    pid ${folder}/nginx.pid;
+    events {}
+    http {
+      access_log off;
+      ${paths.join(" ")}
+      server {
+        listen 127.0.0.1:${port};
+        root ${folder};
+        default_type text/plain;
+        location = /page.shtml { ssi on; ssi_types *; }
+      }
+    }`;
+}
