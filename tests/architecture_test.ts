@@ -90,7 +90,7 @@ const RULES: readonly Rule[] = [
 const FLOORS: readonly (readonly [name: string, files: RegExp])[] = [
   ["people", /^cmd\//],
   ["all of it", /^lib\/mod\.ts$/],
-  ["opens", /^lib\/(server\/|client\/(mod|dial|latency)|proxy\/(mod|proxy)|faults\/)/],
+  ["opens", /^lib\/(server\/|client\/(mod|dial|http_get|latency)|proxy\/(mod|proxy)|faults\/)/],
   [
     "waits",
     /^lib\/(stream\/|framing\/|transfer\/|client\/pool|proxy\/health|observe\/(mod|trace|kernel|wire)|load\/)/,

@@ -77,10 +77,6 @@ declare module "@std/cli/parse-args" {
   export function parseArgs(args: readonly string[], options?: ParseOptions): Args;
 }
 
-declare module "@std/cli/unicode-width" {
-  export function unicodeWidth(text: string): number;
-}
-
 declare module "@std/streams" {
   export class TextLineStream extends TransformStream<string, string> {
     constructor(options?: { allowCR?: boolean });
