@@ -156,12 +156,14 @@ export class Session implements ConnInfo {
   }
 
   #isPeersDoing(error: unknown): boolean {
-    return error === this.conn.failure || (isBrokenPipe(error) && !this.conn.writeClosed);
+    const { failure, writeClosed } = this.conn;
+    if (failure !== undefined && error === failure) return true; // `undefined` can be thrown
+    return isBrokenPipe(error) && !writeClosed;
   }
 
   /** Whether it follows from our closing: what was pending then, or was begun after a cut. */
   #isOurDoing(error: unknown): boolean {
-    if (this.#asked && error === this.#aborter?.signal.reason) return true;
+    if (this.#aborter?.signal.aborted && error === this.#aborter.signal.reason) return true;
     if (!this.conn.closed) return false;
     if (error instanceof Deno.errors.Interrupted) return true;
     return this.#asked && error instanceof Deno.errors.BadResource;

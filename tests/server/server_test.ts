@@ -368,6 +368,23 @@ for (
   });
 }
 
+for (const asked of [false, true]) {
+  const when = asked ? ", though it was asked to end" : "";
+  Deno.test(`TcpServer reports a handler that throws undefined${when}`, async () => {
+    const { closed, errors } = await serveOne(async (conn) => {
+      await conn.read(new Uint8Array(1));
+      throw undefined;
+    }, async (server) => {
+      using client = await Deno.connect(server.addr);
+      if (asked) server.shutdown();
+      await writeAll(client, BYTE);
+      await readToEnd(client);
+    });
+    assertEquals([closed.reason, closed.by, errors[0]?.[0]], ["error", "handler", undefined]);
+    assertEquals(errors.length, 1);
+  });
+}
+
 Deno.test("TcpServer hands a handler's error to reportError by default", async () => {
   using reported = new Reported();
   const bug = new TypeError("a bug");
