@@ -36,3 +36,6 @@ export type {
   ServerStats,
 } from "./events.ts";
 export { echo, type EchoInfo, type EchoOptions, rawEcho, type RawEchoOptions } from "./echo.ts";
+export { chat, type ChatInfo, type ChatOptions } from "./chat.ts";
+export type { SlowPolicy } from "./_outbox.ts";
+export { type ChatListener, type ChatMember, ChatNameError, ChatRoom } from "./chat_room.ts";
