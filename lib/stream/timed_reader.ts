@@ -45,6 +45,14 @@ export interface TimedReadOptions {
   signal?: AbortSignal | undefined;
 }
 
+/** A read of the source that may outlast those who wait for it, one after the other. */
+interface Outstanding {
+  readonly outcome: Promise<number | null>;
+  settled: boolean;
+  /** Wakes the one who waits now. */
+  onSettled: () => void;
+}
+
 /**
  * A {@linkcode Reader} whose reads can be given up.
  *
@@ -59,7 +67,7 @@ export class TimedReader implements Reader {
   /** Where a read that may be given up puts its bytes; reused once they are handed out. */
   #buffer = new Uint8Array(0);
   /** A read of the source whose outcome nobody has got yet. */
-  #outstanding: Promise<number | null> | undefined;
+  #outstanding: Outstanding | undefined;
   /** What it brought and the last buffer had no room for. */
   #rest = new Uint8Array(0);
   #busy = false;
@@ -102,34 +110,34 @@ export class TimedReader implements Reader {
     }
   }
 
-  #start(size: number): Promise<number | null> {
+  #start(size: number): Outstanding {
     if (this.#buffer.length < size) this.#buffer = new Uint8Array(size);
-    return this.#from.read(this.#buffer.subarray(0, size));
+    const outcome = this.#from.read(this.#buffer.subarray(0, size));
+    const read = { outcome, settled: false, onSettled: () => {} };
+    const settle = () => {
+      read.settled = true;
+      read.onSettled();
+    };
+    // Once, and not for each wait: a pending promise forgets none of its reactions.
+    outcome.then(settle, settle);
+    return read;
   }
 
-  /** Waits for `outstanding`, which is over once its outcome is passed on, but not before. */
+  /** Waits for `read`, which is over once its outcome is passed on, but not before. */
   async #wait(
-    outstanding: Promise<number | null>,
+    read: Outstanding,
     timeout: number,
     signal: AbortSignal | undefined,
   ): Promise<number | null> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    let waiting = true;
-    const settle = () => {
-      if (waiting) this.#outstanding = undefined;
-      resolve();
-    };
-    const giveUp = (reason: unknown) => {
-      waiting = false;
-      reject(reason);
-    };
     const over = new AbortController();
-    const abort = () => giveUp(signal?.reason);
-    outstanding.then(settle, settle);
+    const abort = () => reject(signal?.reason);
+    read.onSettled = resolve;
+    if (read.settled) resolve();
     signal?.addEventListener("abort", abort, { once: true });
     if (timeout < Infinity) {
       this.#world.sleep(timeout, { signal: over.signal }).then(
-        () => giveUp(new DOMException(`No bytes came within ${timeout} ms`, "TimeoutError")),
+        () => reject(new DOMException(`No bytes came within ${timeout} ms`, "TimeoutError")),
         () => {},
       );
     }
@@ -139,7 +147,8 @@ export class TimedReader implements Reader {
       signal?.removeEventListener("abort", abort);
       over.abort();
     }
-    return await outstanding;
+    this.#outstanding = undefined;
+    return await read.outcome;
   }
 
   #takeRest(p: Uint8Array): number {

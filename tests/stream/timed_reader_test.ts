@@ -93,6 +93,21 @@ Deno.test("TimedReader.read() gives the next read an error that came late, once"
   assertEquals(await reader.read(new Uint8Array(1)), null);
 });
 
+Deno.test("TimedReader.read() that is given up leaves nothing behind, however often", async () => {
+  let reactions = 0;
+  const silent = new Promise<never>(() => {});
+  const { then } = silent;
+  silent.then = (...them: unknown[]) => {
+    reactions++;
+    return Reflect.apply(then, silent, them);
+  };
+  const reader = new TimedReader({ read: () => silent }, { world: seededWorld(1, { auto: true }) });
+  for (let i = 0; i < 3; i++) {
+    await assertRejects(() => reader.read(new Uint8Array(1), { timeout: 10 }), DOMException);
+  }
+  assertEquals(reactions, 1);
+});
+
 Deno.test("TimedReader leaves no rejection unhandled when nobody reads again", async () => {
   const here = timed();
   await timeOut(here);
