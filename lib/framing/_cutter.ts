@@ -185,7 +185,7 @@ export class Cutter<Marker extends NonNullable<unknown>> {
   #last(): Uint8Array | Marker | undefined {
     const size = this.#held.length;
     const offset = this.offset;
-    if (size === 0 || this.#skipping) return undefined;
+    if (size === 0) return undefined;
     if (this.#unterminated === "error") {
       this.fail(
         new FrameError(

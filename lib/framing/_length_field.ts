@@ -8,7 +8,7 @@ import type { ByteQueue } from "../bytes.ts";
 
 /** How a length is written. */
 export interface LengthField {
-  /** The largest length it can say, and a number can hold without rounding. */
+  /** The largest length it can say. */
   readonly most: number;
   /** The fewest bytes it takes. */
   readonly least: number;
@@ -41,7 +41,7 @@ export class FixedField implements LengthField {
 
   constructor(size: number, littleEndian: boolean) {
     this.size = this.least = size;
-    this.most = Math.min(2 ** (8 * size) - 1, Number.MAX_SAFE_INTEGER);
+    this.most = 2 ** (8 * size) - 1;
     this.#littleEndian = littleEndian;
   }
 
@@ -81,7 +81,7 @@ const LONGEST_VARINT = 8;
  * bit of a byte set if another one follows.
  */
 export class VarintField implements LengthField {
-  readonly most = Number.MAX_SAFE_INTEGER;
+  readonly most = 2 ** (7 * LONGEST_VARINT) - 1;
   readonly least = 1;
   size = 1;
   readonly #minimal: boolean;

@@ -90,7 +90,6 @@ export class FramedConn<In, Out> implements Disposable {
   #free: Uint8Array<ArrayBuffer> = new Uint8Array(SMALLEST_BUFFER);
   #bufferSize = SMALLEST_BUFFER;
   #ended = false;
-  #receiving = false;
 
   /** Takes over `conn`. */
   constructor(conn: Duplex, options: FramedConnOptions<In, Out>) {
@@ -132,17 +131,7 @@ export class FramedConn<In, Out> implements Disposable {
       throw new RangeError(`Cannot receive as 'timeout' must be > 0: current value is ${timeout}`);
     }
     signal?.throwIfAborted();
-    if (this.#receiving) {
-      throw new Deno.errors.Busy("Cannot receive as another receive is waiting for a frame");
-    }
-    const frame = this.#decoder.next();
-    if (frame !== undefined) return frame;
-    this.#receiving = true;
-    try {
-      return await this.#receive(timeout, signal);
-    } finally {
-      this.#receiving = false;
-    }
+    return this.#decoder.next() ?? await this.#receive(timeout, signal);
   }
 
   /** Frames until FIN; leaving the loop early closes nothing. */

@@ -133,7 +133,7 @@ export class TextLineDecoder<Marker extends NonNullable<unknown> = never>
       this.#text = "";
       this.#at = 0;
     }
-    return text.slice(start, end > start && text.charCodeAt(end - 1) === 13 ? end - 1 : end);
+    return text.slice(start, text.charCodeAt(end - 1) === 13 ? end - 1 : end);
   }
 
   /**

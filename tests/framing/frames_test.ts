@@ -57,6 +57,37 @@ Deno.test("FramedConn.send() lets frames that wait share a write", async () => {
   assertEquals(writes, [[0, 0, 0, 1, 1], [0, 0, 0, 1, 2, 0, 0, 0, 1, 3]]);
 });
 
+Deno.test("FramedConn.send() keeps the order whenever it is called", async () => {
+  const [a, b] = memoryPair({ capacity: 3 });
+  using client = new FramedConn(a, text());
+  using server = new FramedConn(b, text());
+  const received = Array.fromAsync(server);
+  const first = client.send("the first");
+  const second = client.send("the second");
+  await first;
+  const third = client.send("the third");
+  await second;
+  await Promise.all([client.send("the fourth"), client.send("the fifth"), third]);
+  await client.closeWrite();
+  assertEquals(await received, [
+    "the first",
+    "the second",
+    "the third",
+    "the fourth",
+    "the fifth",
+  ]);
+});
+
+Deno.test("FramedConn.send() writes a frame that is too long to be joined by itself", async () => {
+  const [a, b] = memoryPair({ capacity: 2 ** 20 });
+  const writes: number[][] = [];
+  using client = new FramedConn(recorded(a, writes), framing());
+  using _peer = b;
+  const sizes = [1, 100_000, 2, 3, 100_000, 4];
+  await Promise.all(sizes.map((size) => client.send(new Uint8Array(size))));
+  assertEquals(writes.map((bytes) => bytes.length), [5, 100_004, 13, 100_004, 8]);
+});
+
 Deno.test("FramedConn.send() needs no encodeInto()", async () => {
   const [a, b] = memoryPair();
   const encoder: Encoder<string> = { encode: (word) => bytes(`${word};`) };
@@ -190,6 +221,16 @@ Deno.test("FramedConn.receive() rejects with the signal's reason, and loses noth
   await a.write(of(7));
   await assertRejects(() => server.receive({ signal: patience.signal }), Error, "enough");
   assertEquals(await server.receive(), of(7));
+});
+
+Deno.test("FramedConn.receive() rejects with an aborted signal even if a frame is there", async () => {
+  const [a, b] = memoryPair();
+  using server = new FramedConn(b, text());
+  using _peer = a;
+  await writeAll(a, bytes("one\ntwo\n"));
+  assertEquals(await server.receive(), "one");
+  await assertRejects(() => server.receive({ signal: AbortSignal.abort() }), DOMException);
+  assertEquals(await server.receive(), "two");
 });
 
 Deno.test("FramedConn.receive() refuses a timeout that is none, and a second receive", async () => {

@@ -88,6 +88,7 @@ Deno.test("LengthDecoder adjusts a length that leaves bytes out", () => {
 Deno.test("LengthDecoder refuses a length that an adjustment makes negative", () => {
   const error = failure({ prefix: 2, adjustment: -2 }, 0, 1, 9);
   assertEquals([error.code, error.length], ["malformed", 1]);
+  assertEquals(failure({ prefix: 2, adjustment: -2, strip: 0 }, 0, 1, 9).code, "malformed");
 });
 
 Deno.test("LengthDecoder refuses a length that an adjustment makes too large for a number", () => {
@@ -279,6 +280,16 @@ Deno.test("LengthEncoder puts the length behind the first bytes of a frame", () 
   const encoder = new LengthEncoder({ prefix: 2, offset: 1, adjustment: -3 });
   assertEquals(encoder.encode(of(7, 8, 9)), of(7, 0, 5, 8, 9));
   assertThrows(() => encoder.encode(of()), RangeError, ">= 1 bytes: current value has 0");
+});
+
+Deno.test("LengthEncoder.encodeInto() puts the same bytes into a buffer, if they fit", () => {
+  const encoder = new LengthEncoder({ prefix: 1, maxLength: 2 });
+  const buffer = new Uint8Array(5).fill(255);
+  assertEquals(encoder.encodeInto(of(8, 9), buffer, 3), -1);
+  assertEquals(buffer, of(255, 255, 255, 255, 255));
+  assertEquals(encoder.encodeInto(of(8, 9), buffer, 2), 5);
+  assertEquals(buffer, of(255, 255, 2, 8, 9));
+  assertThrows(() => encoder.encodeInto(of(7, 8, 9), buffer, 0), RangeError);
 });
 
 Deno.test("LengthEncoder refuses a frame over the limit with RangeError", () => {
