@@ -30,3 +30,4 @@ export * from "./framing/mod.ts";
 export * from "./observe/mod.ts";
 export * from "./server/mod.ts";
 export * from "./stream/mod.ts";
+export * from "./transfer/mod.ts";

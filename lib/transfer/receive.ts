@@ -13,17 +13,16 @@ import {
 } from "../stream/conn.ts";
 import { complaint, confirmation } from "./answer.ts";
 import { TransferError } from "./error.ts";
-import { failure } from "./failure.ts";
 import { hex, sameDigest, type Sha256, sha256 } from "./hash.ts";
 import type { Incoming } from "./incoming.ts";
 import { readFrom, readHead, readSum } from "./messages.ts";
-import { quote } from "./name.ts";
 import { Patience, type PatienceOptions } from "./patience.ts";
 import { pieces } from "./pieces.ts";
 import { hashPrefix } from "./prefix.ts";
 import type { Progress, Protocol } from "./progress.ts";
 import { encodeFailed, encodeOffer, encodeStored } from "./reply.ts";
 import type { Store, Wish } from "./store.ts";
+import { Tally } from "./tally.ts";
 import { decodeOpening, garbled, OPENING_LENGTH } from "./wire.ts";
 
 /** Options for {@linkcode receiveFile}. */
@@ -91,11 +90,8 @@ class Reception {
   readonly #store: Store;
   readonly #options: ReceiveOptions;
   readonly #patience: Patience;
+  readonly #tally: Tally;
   #protocol: Protocol = "plain";
-  #name: string | undefined;
-  #size: number | undefined;
-  #resumed = 0;
-  #done = 0;
   #kept = 0;
 
   constructor(conn: Duplex, store: Store, options: ReceiveOptions) {
@@ -103,6 +99,7 @@ class Reception {
     this.#store = store;
     this.#options = options;
     this.#patience = new Patience(options);
+    this.#tally = new Tally("receive", options.onProgress);
   }
 
   /** A transfer that says in its first bytes what it is. */
@@ -123,12 +120,12 @@ class Reception {
       await this.#pull(incoming, hash, Infinity);
       await incoming.finish({});
     });
-    return await this.#report(path, hash, confirmation(this.#done, hash.digest()));
+    return await this.#report(path, hash, confirmation(this.#tally.done, hash.digest()));
   }
 
   /** What to tell the caller, and the sender, about `error`. */
   failed(error: unknown): unknown {
-    const why = failure(error, this.#deed(), this.#sofar());
+    const why = this.#tally.failure(error);
     if (why instanceof TransferError) why.kept = this.#kept;
     return why;
   }
@@ -141,7 +138,7 @@ class Reception {
 
   /** The size, and as many bytes. */
   async #plain(size: number): Promise<ReceiveReport> {
-    this.#size = size;
+    this.#tally.size = size;
     const hash = sha256();
     const path = await this.#fill({ size }, async (incoming) => {
       await incoming.begin(0);
@@ -155,7 +152,7 @@ class Reception {
   /** The header; our offer, and from where on; the bytes, their SHA-256, our confirmation. */
   async #extended(opening: Uint8Array): Promise<ReceiveReport> {
     const head = await this.#patience.within(readHead(this.#conn, opening), "the header");
-    ({ name: this.#name, size: this.#size } = head);
+    ({ name: this.#tally.name, size: this.#tally.size } = head);
     let hash = sha256();
     const path = await this.#fill(head, async (incoming) => {
       const { offered } = incoming;
@@ -163,7 +160,7 @@ class Reception {
       const from = await this.#offer(offered, hash);
       if (from === 0) hash = sha256();
       await incoming.begin(from);
-      this.#done = this.#resumed = from;
+      this.#tally.resume(from);
       await this.#pull(incoming, hash, head.size - from);
       const sum = await this.#patience.within(readSum(this.#conn), "the SHA-256");
       if (!sameDigest(sum, hash.digest())) throw await this.#wrong(incoming, "its SHA-256 differs");
@@ -206,15 +203,15 @@ class Reception {
     const patient: Reader = {
       read: (p) => this.#patience.within(this.#conn.read(p), "the sender to send more"),
     };
-    this.#tell();
+    this.#tally.tell();
     for await (const piece of pieces(patient, length)) {
       hash.update(piece);
       await incoming.write(piece);
-      this.#done += piece.length;
-      this.#tell();
+      this.#tally.add(piece.length);
     }
-    if (this.#size === undefined || this.#done === this.#size) return;
-    throw new TransferError("broken", `${this.#deed()} as the sender ended after ${this.#sofar()}`);
+    const { size, done, deed, sofar } = this.#tally;
+    if (size === undefined || done === size) return;
+    throw new TransferError("broken", `${deed} as the sender ended after ${sofar}`);
   }
 
   /** More than was announced is no plain file: perhaps the sender meant `"half-close"`. */
@@ -223,26 +220,21 @@ class Reception {
     const one = this.#conn.read(new Uint8Array(1));
     // Some say FIN only after us, and some leave with a reset: all the bytes are here.
     const more = await grace.within(one, "FIN").catch(() => null);
-    if (more) throw await this.#wrong(incoming, `more than ${this.#size} bytes came`);
+    if (more) throw await this.#wrong(incoming, `more than ${this.#tally.size} bytes came`);
   }
 
   async #wrong(incoming: Incoming, why: string): Promise<TransferError> {
     await incoming.discard();
-    return new TransferError("mismatch", `${this.#deed()} as ${why}`);
+    return new TransferError("mismatch", `${this.#tally.deed} as ${why}`);
   }
 
   /** Confirms with `words`. The file is in its place, whether the sender hears it or not. */
   async #report(path: string, hash: Sha256, words: Uint8Array): Promise<ReceiveReport> {
     const told = await this.#say(words, this.#patience);
-    return {
-      protocol: this.#protocol,
-      path,
-      size: this.#done,
-      resumed: this.#resumed,
-      sha256: hex(hash.digest()),
-      verified: this.#protocol === "extended",
-      told,
-    };
+    const { done: size, resumed } = this.#tally;
+    const verified = this.#protocol === "extended";
+    const sha256 = hex(hash.digest());
+    return { protocol: this.#protocol, path, size, resumed, sha256, verified, told };
   }
 
   async #say(words: Uint8Array, patience: Patience): Promise<boolean> {
@@ -255,24 +247,5 @@ class Reception {
     } catch {
       return false;
     }
-  }
-
-  #tell(): void {
-    this.#options.onProgress?.({
-      name: this.#name,
-      size: this.#size,
-      done: this.#done,
-      resumed: this.#resumed,
-    });
-  }
-
-  #deed(): string {
-    return `Cannot receive ${this.#name === undefined ? "a file" : quote(this.#name)}`;
-  }
-
-  #sofar(): string {
-    return this.#size === undefined
-      ? `${this.#done} bytes`
-      : `${this.#done} of ${this.#size} bytes`;
   }
 }

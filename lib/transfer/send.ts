@@ -7,16 +7,15 @@
 import { type Duplex, isResettable, writeAll } from "../stream/conn.ts";
 import { digestIn, readAnswer } from "./answer.ts";
 import { TransferError } from "./error.ts";
-import { failure } from "./failure.ts";
 import { hex, sameDigest, sha256 } from "./hash.ts";
 import { readReply } from "./messages.ts";
-import { quote } from "./name.ts";
 import { Patience, type PatienceOptions } from "./patience.ts";
 import { pieces } from "./pieces.ts";
 import { hashPrefix } from "./prefix.ts";
 import type { Progress, Protocol } from "./progress.ts";
 import type { Reply } from "./reply.ts";
 import type { FileSource } from "./source.ts";
+import { Tally } from "./tally.ts";
 import { encodeHead, encodeNumber, garbled } from "./wire.ts";
 
 /** Options for {@linkcode sendFile}. */
@@ -28,7 +27,7 @@ export interface SendOptions extends PatienceOptions {
    * @default {"plain"}
    */
   protocol?: Protocol;
-  /** Told how far it is, after each piece that went out. */
+  /** Told how far it is: where it goes on from, and after each piece that went out. */
   onProgress?: ((progress: Progress) => void) | undefined;
 }
 
@@ -81,17 +80,16 @@ class Sending {
   readonly #source: FileSource;
   readonly #options: SendOptions;
   readonly #patience: Patience;
-  readonly #deed: string;
+  readonly #tally: Tally;
   #hash = sha256();
-  #resumed = 0;
-  #done = 0;
 
   constructor(conn: Duplex, source: FileSource, options: SendOptions) {
     this.#conn = conn;
     this.#source = source;
     this.#options = options;
     this.#patience = new Patience(options);
-    this.#deed = `Cannot send ${quote(source.head.name)}`;
+    this.#tally = new Tally("send", options.onProgress);
+    ({ name: this.#tally.name, size: this.#tally.size } = source.head);
   }
 
   /** The size, the bytes, FIN; then the receiver closes, if it has no complaint. */
@@ -105,7 +103,10 @@ class Sending {
   async "half-close"(): Promise<SendReport> {
     const report = await this.#pourAndAsk(readAnswer(this.#conn));
     if (report.answer !== "") return report;
-    throw new TransferError("unconfirmed", `${this.#deed} as the receiver did not confirm it`);
+    throw new TransferError(
+      "unconfirmed",
+      `${this.#tally.deed} as the receiver did not confirm it`,
+    );
   }
 
   /** The header, an offer, from where on; the bytes, their SHA-256, the confirmation, FIN. */
@@ -115,7 +116,7 @@ class Sending {
     await this.#write(encodeHead(head), offer);
     await this.#resume(await this.#patience.within(offer, "the receiver to look", head.size));
     const stored = this.#hear("stored");
-    await this.#write(encodeNumber(this.#resumed), stored);
+    await this.#write(encodeNumber(this.#tally.resumed), stored);
     await this.#pour(stored);
     await this.#write(this.#hash.digest(), stored);
     const { size, digest } = await this.#patience.within(stored, "the receiver", head.size);
@@ -125,7 +126,7 @@ class Sending {
 
   /** What to tell the caller about `error`. */
   failed(error: unknown): unknown {
-    return failure(error, this.#deed, `${this.#done} of ${this.#source.head.size} bytes`);
+    return this.#tally.failure(error);
   }
 
   async #pourAndAsk(answering: Promise<string>): Promise<SendReport> {
@@ -151,7 +152,7 @@ class Sending {
     const hash = await this.#patience.within(hashPrefix(this.#source, offset), "the file", offset);
     if (sameDigest(hash.digest(), digest)) {
       this.#hash = hash;
-      this.#done = this.#resumed = offset;
+      this.#tally.resume(offset);
     } else {
       await this.#source.rewind();
     }
@@ -159,21 +160,20 @@ class Sending {
 
   /** Sends what is left of the file, unless `hearing` rejects: the receiver wants no more. */
   async #pour(hearing: Promise<unknown>): Promise<void> {
-    const { name, size } = this.#source.head;
+    const { size } = this.#source.head;
     const refused = new AbortController();
     hearing.catch((error) => refused.abort(error));
-    for await (const piece of pieces(this.#source, size - this.#resumed)) {
+    for await (const piece of pieces(this.#source, size - this.#tally.resumed)) {
       refused.signal.throwIfAborted();
       // Without its last piece no receiver takes it for whole.
-      if (this.#done + piece.length === size && !await this.#source.unchanged()) {
+      if (this.#tally.done + piece.length === size && !await this.#source.unchanged()) {
         throw this.#changed();
       }
       this.#hash.update(piece);
       await this.#write(piece, hearing);
-      this.#done += piece.length;
-      this.#options.onProgress?.({ name, size, done: this.#done, resumed: this.#resumed });
+      this.#tally.add(piece.length);
     }
-    if (this.#done < size) throw this.#changed();
+    if (this.#tally.done < size) throw this.#changed();
   }
 
   /** If the connection breaks, the receiver's last words say why, if `hearing` caught some. */
@@ -188,7 +188,7 @@ class Sending {
   }
 
   #changed(): TransferError {
-    return new TransferError("changed", `${this.#deed} as it changed while it was sent`);
+    return new TransferError("changed", `${this.#tally.deed} as it changed while it was sent`);
   }
 
   /** What the caller gets, unless the receiver says that it stored something else. */
@@ -198,8 +198,11 @@ class Sending {
     const sha256 = hex(this.#hash.digest());
     const same = digest === sha256 && (stored === undefined || stored === size);
     if (digest !== undefined && !same) {
-      throw new TransferError("mismatch", `${this.#deed} as the receiver stored something else`);
+      throw new TransferError(
+        "mismatch",
+        `${this.#tally.deed} as the receiver stored something else`,
+      );
     }
-    return { protocol, name, size, resumed: this.#resumed, sha256, verified: same, answer };
+    return { protocol, name, size, resumed: this.#tally.resumed, sha256, verified: same, answer };
   }
 }
