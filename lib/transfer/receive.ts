@@ -26,7 +26,7 @@ import { Tally } from "./tally.ts";
 import { decodeOpening, garbled, OPENING_LENGTH } from "./wire.ts";
 
 /** Options for {@linkcode receiveFile}. */
-export interface ReceiveOptions extends PatienceOptions {
+export interface ReceiveFileOptions extends PatienceOptions {
   /**
    * Whether the sender speaks the half-close protocol, which nothing in its bytes tells.
    *
@@ -73,7 +73,7 @@ const GRACE = 1_000;
 export async function receiveFile(
   conn: Duplex,
   store: Store,
-  options: ReceiveOptions = {},
+  options: ReceiveFileOptions = {},
 ): Promise<ReceiveReport> {
   const reception = new Reception(conn, store, options);
   try {
@@ -88,13 +88,13 @@ export async function receiveFile(
 class Reception {
   readonly #conn: Duplex;
   readonly #store: Store;
-  readonly #options: ReceiveOptions;
+  readonly #options: ReceiveFileOptions;
   readonly #patience: Patience;
   readonly #tally: Tally;
   #protocol: Protocol = "plain";
   #kept = 0;
 
-  constructor(conn: Duplex, store: Store, options: ReceiveOptions) {
+  constructor(conn: Duplex, store: Store, options: ReceiveFileOptions) {
     this.#conn = conn;
     this.#store = store;
     this.#options = options;

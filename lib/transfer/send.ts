@@ -19,7 +19,7 @@ import { Tally } from "./tally.ts";
 import { encodeHead, encodeNumber, garbled } from "./wire.ts";
 
 /** Options for {@linkcode sendFile}. */
-export interface SendOptions extends PatienceOptions {
+export interface SendFileOptions extends PatienceOptions {
   /**
    * What to speak: the receiver tells `"plain"` and `"extended"` apart by itself, and must
    * be told of `"half-close"`.
@@ -63,7 +63,7 @@ export interface SendReport {
 export async function sendFile(
   conn: Duplex,
   source: FileSource,
-  options: SendOptions = {},
+  options: SendFileOptions = {},
 ): Promise<SendReport> {
   const { protocol = "plain" } = options;
   const sending = new Sending(conn, source, options);
@@ -78,12 +78,12 @@ export async function sendFile(
 class Sending {
   readonly #conn: Duplex;
   readonly #source: FileSource;
-  readonly #options: SendOptions;
+  readonly #options: SendFileOptions;
   readonly #patience: Patience;
   readonly #tally: Tally;
   #hash = sha256();
 
-  constructor(conn: Duplex, source: FileSource, options: SendOptions) {
+  constructor(conn: Duplex, source: FileSource, options: SendFileOptions) {
     this.#conn = conn;
     this.#source = source;
     this.#options = options;

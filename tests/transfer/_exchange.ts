@@ -5,10 +5,10 @@ import { memoryPair } from "../../lib/stream/memory.ts";
 import { TransferError } from "../../lib/transfer/error.ts";
 import {
   receiveFile,
-  type ReceiveOptions,
+  type ReceiveFileOptions,
   type ReceiveReport,
 } from "../../lib/transfer/receive.ts";
-import { sendFile, type SendOptions, type SendReport } from "../../lib/transfer/send.ts";
+import { sendFile, type SendFileOptions, type SendReport } from "../../lib/transfer/send.ts";
 import { type FileSource, openSource } from "../../lib/transfer/source.ts";
 import type { Store } from "../../lib/transfer/store.ts";
 
@@ -22,8 +22,8 @@ export interface Exchanged {
 export interface ExchangeOptions {
   /** The sender's end and the receiver's; in memory by default. */
   pair?: readonly [Duplex, Duplex];
-  send?: SendOptions;
-  receive?: ReceiveOptions;
+  send?: SendFileOptions;
+  receive?: ReceiveFileOptions;
 }
 
 /** Sends `file`, a path or a source of its own, into `store`; extended unless it says otherwise. */
