@@ -25,12 +25,7 @@ testDuplex("Deno.TlsConn", async () => {
 
 testDuplex("TcpStream", async () => pairOf(...await streamPair()));
 
-testDuplex("dialResettable() and listenResettable()", resettablePair, {
-  broken: {
-    "the peer's FIN leaves our write that waits alone":
-      "Deno's node:net fails it with EPIPE, see denoland/deno#33860",
-  },
-});
+testDuplex("dialResettable() and listenResettable()", resettablePair);
 
 testDuplex("relay() in memory", () => relayed(memoryPair(), memoryPair()));
 

@@ -124,8 +124,8 @@ Deno.test("ResettableConn gives all that came ahead of a reset, then the same er
 });
 
 Deno.test("ResettableConn.write() fails when it waits and the peer says FIN (Deno 2.9.6)", async () => {
-  // If this test fails, Deno has learnt it (denoland/deno#33860): strike the exception in
-  // tests/stream/conformance_test.ts, FIRST_WRITE in resettable.ts, and this test.
+  // If this test fails, Deno has learnt it (denoland/deno#33860): strike FIRST_WRITE in
+  // resettable.ts, and this test.
   const { ours, peer } = await withDeno();
   using _ours = ours;
   using _peer = peer;
