@@ -122,7 +122,7 @@ export class Sessions {
   }
 
   #leave(session: Session, thrown: Thrown | undefined, returned = true): void {
-    const { id, conn, remoteAddr, since } = session;
+    const { id, conn, since } = session;
     const { options, tell, onLeft } = this.#server;
     const { bug, ...ending } = session.verdict(thrown);
     conn[Symbol.dispose]();
@@ -133,8 +133,11 @@ export class Sessions {
     this.#closed++;
     this.#bytesRead += bytesRead;
     this.#bytesWritten += bytesWritten;
-    const duration = options.world.now() - since;
-    tell?.({ type: "closed", id, remoteAddr, ...ending, bytesRead, bytesWritten, duration });
+    if (tell !== undefined) {
+      const { remoteAddr } = session;
+      const duration = options.world.now() - since;
+      tell({ type: "closed", id, remoteAddr, ...ending, bytesRead, bytesWritten, duration });
+    }
     onLeft(session, returned);
   }
 
