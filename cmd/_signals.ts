@@ -5,6 +5,8 @@
  * @module
  */
 
+import { realWorld, type World } from "../lib/world.ts";
+
 /** The first signal came: the reason why work was aborted. */
 export class InterruptedError extends Error {
   override readonly name = "InterruptedError";
@@ -24,15 +26,37 @@ const SIGNALS: readonly (readonly [Deno.Signal, number])[] = Deno.build.os === "
   : [["SIGINT", 130], ["SIGTERM", 143]];
 
 /**
+ * For how many milliseconds a signal may echo. One Ctrl-C at a terminal comes up to three
+ * times within a few: to us, and to the `deno task` that started us, which passes it on.
+ * A guess above that, and below what a person needs to press again.
+ */
+const ECHO = 200;
+
+/** What {@linkcode interruption} needs of its surroundings. */
+export interface InterruptionOptions {
+  /** Has `listener` called for each `signal` that comes. */
+  listen?: (signal: Deno.Signal, listener: () => void) => void;
+  /** The clock. */
+  world?: World;
+}
+
+/**
  * A signal that aborts, with an {@linkcode InterruptedError}, at the first Ctrl-C or
  * SIGTERM. The second one, of either kind, calls `end`.
  */
-export function interruption(end: (exitCode: number) => void): AbortSignal {
+export function interruption(
+  end: (exitCode: number) => void,
+  options: InterruptionOptions = {},
+): AbortSignal {
+  const { listen = Deno.addSignalListener, world = realWorld } = options;
   const first = new AbortController();
+  let since = 0;
   for (const [signal, exitCode] of SIGNALS) {
-    Deno.addSignalListener(signal, () => {
-      if (first.signal.aborted) end(exitCode);
-      else first.abort(new InterruptedError(signal, exitCode));
+    listen(signal, () => {
+      if (!first.signal.aborted) {
+        since = world.now();
+        first.abort(new InterruptedError(signal, exitCode));
+      } else if (world.now() - since >= ECHO) end(exitCode);
     });
   }
   return first.signal;

@@ -1,6 +1,7 @@
 /** Scripts of cmd/ and other programs, started as processes: what a person would see of them. */
 
 import { assertEquals } from "@std/assert";
+import { realWorld } from "../lib/world.ts";
 
 /** Options for {@linkcode start}. */
 export interface StartOptions {
@@ -100,6 +101,16 @@ export class Started implements AsyncDisposable {
   /** Sends it a signal. */
   kill(signal: Deno.Signal): void {
     this.#child.kill(signal);
+  }
+
+  /** Sends it a signal again and again, as who wants its end at once does. */
+  async insist(signal: Deno.Signal): Promise<void> {
+    const gone = new AbortController();
+    this.#child.status.then(() => gone.abort());
+    while (!gone.signal.aborted) {
+      this.kill(signal);
+      await realWorld.sleep(20, { signal: gone.signal }).catch(() => {});
+    }
   }
 
   /** Waits for its end. */

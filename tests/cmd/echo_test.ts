@@ -103,7 +103,7 @@ for (const [signal, code] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
     await client.read(new Uint8Array(100));
     echo.kill(signal);
     await echo.logged(/draining 1 open/);
-    echo.kill(signal);
+    await echo.insist(signal);
     assertEquals((await echo.ended()).code, code);
   });
 }

@@ -140,7 +140,7 @@ for (const [signal, exitCode] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
     await script.printed(/hello/);
     script.kill(signal);
     await script.logged(/no more input/);
-    script.kill(signal);
+    await script.insist(signal);
     assertEquals((await script.ended()).code, exitCode);
   });
 }
