@@ -25,11 +25,11 @@ export class ChatGuest {
     this.#room = room;
     this.#listener = listener;
     this.#maxLine = maxLine;
-    this.tell("Welcome to the chat! What is your name?");
+    this.#tell("Welcome to the chat! What is your name?");
   }
 
   /** Tells this person something that nobody else hears. */
-  tell(text: string): void {
+  #tell(text: string): void {
     this.#listener.tell(UTF8.encode(`${text}\n`));
   }
 
@@ -37,14 +37,14 @@ export class ChatGuest {
   hear(line: Uint8Array | "too long"): boolean {
     if (this.#left) return false;
     if (line === "too long") {
-      this.tell(`ERROR: a line must have at most ${this.#maxLine} bytes`);
+      this.#tell(`ERROR: a line must have at most ${this.#maxLine} bytes`);
       return true;
     }
     let text: string;
     try {
       text = STRICT_UTF8.decode(line);
     } catch {
-      this.tell("ERROR: a line must be UTF-8");
+      this.#tell("ERROR: a line must be UTF-8");
       return true;
     }
     return this.#understand(text);
@@ -58,15 +58,12 @@ export class ChatGuest {
 
   #understand(text: string): boolean {
     const [command, argument = ""] = text.trim().split(/\s+(.*)/, 2);
-    if (command === "/quit") {
-      this.tell("Goodbye!");
-      return false;
-    }
+    if (command === "/quit") return false;
     if (this.#member === undefined) this.#enter(text.trim());
     else if (text.trim() === "") return true;
-    else if (command === "/who") this.tell(`* ${this.#who()}`);
+    else if (command === "/who") this.#tell(`* ${this.#who()}`);
     else if (command === "/name") this.#rename(this.#member, argument);
-    else if (text.startsWith("/")) this.tell("ERROR: a command must be /who, /name NAME or /quit");
+    else if (text.startsWith("/")) this.#tell("ERROR: a command must be /who, /name NAME or /quit");
     else this.#room.say(this.#member, text);
     return true;
   }
@@ -74,7 +71,7 @@ export class ChatGuest {
   #enter(name: string): void {
     this.#tryName(() => {
       this.#member = this.#room.join(name, this.#listener);
-      this.tell(`* you are ${this.#member.name}; ${this.#who()}; try /who, /name NAME, /quit`);
+      this.#tell(`* you are ${this.#member.name}; ${this.#who()}; try /who, /name NAME, /quit`);
     });
   }
 
@@ -87,7 +84,7 @@ export class ChatGuest {
       take();
     } catch (error) {
       if (!(error instanceof ChatNameError)) throw error;
-      this.tell(`ERROR: ${error.rule}`);
+      this.#tell(`ERROR: ${error.rule}`);
     }
   }
 

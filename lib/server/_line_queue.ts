@@ -4,7 +4,7 @@
  * @module
  */
 
-/** Lines are joined up to this many bytes for a write, and to half the limit, as what is taken stays. */
+/** Lines are joined for a write up to this size, and half the limit: what is taken stays. */
 const LARGEST_BATCH = 16 * 1024;
 
 const UTF8 = new TextEncoder();
@@ -49,6 +49,15 @@ export class LineQueue {
     this.#lines.push(line);
     this.#waiting += line.length;
     return true;
+  }
+
+  /** Adds a short line that must not be lost, even beyond the limit. */
+  force(line: Uint8Array): void {
+    const gap = this.#lose === "newest" ? this.#gap() : [];
+    for (const forced of [...gap, line]) {
+      this.#lines.push(forced);
+      this.#waiting += forced.length;
+    }
   }
 
   /** Takes lines for a write, with a word where some were lost; nothing if there are none. */

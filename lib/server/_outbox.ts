@@ -28,7 +28,8 @@ export interface OutboxOptions {
 const LAST_WORDS = 1000;
 
 const TOO_SLOW = "read too slowly";
-const FAREWELL = new TextEncoder().encode("* you read too slowly for this room. Goodbye!\n");
+
+const UTF8 = new TextEncoder();
 
 /** Writes whole lines to one reader, in order, as fast as it reads. */
 export class Outbox {
@@ -40,8 +41,6 @@ export class Outbox {
   #closed = false;
   /** Ends when nothing waits any more; it does not reject. */
   #work: Promise<void> | undefined;
-  /** Why the connection was cut here, if it was. */
-  #cut: string | undefined;
 
   /** Writes to `conn`, which nobody else does. */
   constructor(conn: Duplex, options: OutboxOptions) {
@@ -76,11 +75,18 @@ export class Outbox {
     this.#work ??= this.#write();
   }
 
+  /** Takes a short line of the room's own, which finds room in a full queue as well. */
+  insist(line: string): void {
+    if (this.#closed) return;
+    this.#queue.force(UTF8.encode(`${line}\n`));
+    this.#work ??= this.#write();
+  }
+
   /** Takes no more, and resolves when all is written, or could not be within `patience` ms. */
-  async finish(patience: number): Promise<void> {
+  async finish(patience: number, why = "did not read to the end"): Promise<void> {
     this.#closed = true;
-    if (this.#work) await this.#cutAfter(patience, "did not read to the end", this.#work);
-    this.close();
+    this.#pressure.end();
+    if (this.#work) await this.#cutAfter(patience, why, this.#work);
   }
 
   /** Takes no more, and forgets what waits. */
@@ -100,18 +106,16 @@ export class Outbox {
       }
     } catch (error) {
       this.close();
-      if (this.#cut === undefined) this.#over.reject(error);
-      else this.#over.resolve(this.#cut);
+      this.#over.reject(error);
     }
     this.#work = undefined;
   }
 
   /** Says why, after the write under way and instead of all that waits. */
   #sendAway(): void {
-    this.close();
-    this.#queue.push(FAREWELL);
-    this.#work ??= this.#write();
-    this.#cutAfter(LAST_WORDS, TOO_SLOW, this.#work).then(() => this.#over.resolve(TOO_SLOW));
+    this.#queue.clear();
+    this.insist("* you read too slowly for this room. Goodbye!");
+    this.finish(LAST_WORDS, TOO_SLOW).then(() => this.#over.resolve(TOO_SLOW));
   }
 
   /** Waits for `work`, and cuts the connection if that takes longer. */
@@ -119,7 +123,8 @@ export class Outbox {
     const { world } = this.#options;
     const done = new AbortController();
     world.sleep(ms, { signal: done.signal }).then(() => {
-      this.#cut ??= why;
+      // First, since all that is pending on it fails by this, and that is not the reason.
+      this.#over.resolve(why);
       this.#conn[Symbol.dispose]();
     }, () => {});
     try {

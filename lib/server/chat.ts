@@ -115,6 +115,8 @@ const LEAST_QUEUE = 4096;
 /** Each byte of a line may become three, since U+FFFD has as many; a name comes before it. */
 const LINES_IN_QUEUE = 8;
 
+const QUIT = "quit";
+
 /**
  * Makes a handler that lets each client into `room`, until the client says `/quit` or FIN.
  *
@@ -133,16 +135,17 @@ export function chat(
   return async (conn, { signal }) => {
     const outbox = new Outbox(conn, limits);
     const guest = new ChatGuest(room, outbox, maxLine);
-    const sayGoodbye = () => guest.tell("* the room is closing. Goodbye!");
-    if (signal.aborted) sayGoodbye();
-    else signal.addEventListener("abort", sayGoodbye, { once: true });
+    const close = () => outbox.insist("* the room is closing. Goodbye!");
+    if (signal.aborted) close();
+    else signal.addEventListener("abort", close, { once: true });
     try {
-      guest.leave(
-        await Promise.race([outbox.over, listen(conn, room, guest, { ...limits, signal })]),
-      );
+      const heard = listen(conn, room, guest, { ...limits, signal });
+      const why = await Promise.race([outbox.over, heard]);
+      guest.leave(why);
+      if (why === QUIT) outbox.insist("Goodbye!");
       await outbox.finish(endTimeout);
     } finally {
-      signal.removeEventListener("abort", sayGoodbye);
+      signal.removeEventListener("abort", close);
       guest.leave("connection lost");
       outbox.close();
     }
@@ -162,7 +165,7 @@ async function listen(
     for (const line of drain(lines)) {
       while (room.pressed) await room.pressed;
       if (guest.hear(line)) continue;
-      why = "quit";
+      why = QUIT;
       return false;
     }
     return true;

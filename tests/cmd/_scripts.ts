@@ -20,6 +20,16 @@ export interface Use {
 
 /** The scripts that want more than to be started and waited for. */
 export const USES: Record<string, Use> = {
+  chat: {
+    args: () => ["--port", "0"],
+    works: async (script) => {
+      using client = await dial(await script.addr());
+      await writeAll(client, new TextEncoder().encode("ada\n/quit\n"));
+      assertMatch(new TextDecoder().decode(await readToEnd(client)), /you are ada.*\nGoodbye!\n$/);
+      script.kill("SIGTERM");
+      assertEquals((await script.ended()).code, 0);
+    },
+  },
   echo: {
     args: () => ["--port", "0"],
     works: async (script) => {

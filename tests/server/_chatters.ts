@@ -11,6 +11,9 @@ import { type SeededWorld, seededWorld } from "../../lib/world.ts";
 /** What the room asks for first. */
 export const WELCOME = "Welcome to the chat! What is your name?";
 
+/** What all are told at the end. */
+export const CLOSING = "* the room is closing. Goodbye!";
+
 /** What is said to somebody who comes in. */
 export function youAre(...names: string[]): string {
   return `* you are ${names.at(-1)}; ${here(...names)}; try /who, /name NAME, /quit`;

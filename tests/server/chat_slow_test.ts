@@ -2,7 +2,7 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import type { SlowPolicy } from "../../lib/server/mod.ts";
-import { House, type Person, WELCOME, youAre } from "./_chatters.ts";
+import { CLOSING, House, type Person, WELCOME, youAre } from "./_chatters.ts";
 
 const SMALL = { queue: 4096, maxLine: 128, stallTimeout: Infinity };
 const POLICIES: readonly SlowPolicy[] = ["buffer", "drop", "disconnect"];
@@ -54,7 +54,8 @@ for (const slow of POLICIES) {
     house.closing.abort();
     await house.world.advance(1000);
     const held = (await rest).length;
-    assert(held <= SMALL.queue + "… 10000 lines were dropped\n".length + 1, `${held} bytes`);
+    const words = `… 10000 lines were dropped\n${CLOSING}\n`;
+    assert(held <= SMALL.queue + words.length, `${held} bytes`);
   });
 }
 
@@ -185,7 +186,7 @@ Deno.test("chat() writes what waits when it closes, if the reader takes it in ti
   await house.world.advance(4000);
   assertEquals(
     (await bob.rest()).split("\n").slice(3),
-    ["ada: one", "ada: two", "* the room is closing. Goodbye!", ""],
+    ["ada: one", "ada: two", CLOSING, ""],
   );
   assertEquals(await bob.served, undefined);
   assertEquals(house.world.sleepers, 0);

@@ -4,7 +4,7 @@ import { LineConn } from "../../lib/framing/messages.ts";
 import { chat } from "../../lib/server/chat.ts";
 import { serveTcp } from "../../lib/server/server.ts";
 import { dialResettable } from "../../lib/stream/resettable.ts";
-import { here, House, WELCOME, youAre } from "./_chatters.ts";
+import { CLOSING, here, House, WELCOME, youAre } from "./_chatters.ts";
 import { Events } from "./_served.ts";
 
 Deno.test("chat() asks for a name, says who is there, and tells the others who came", async () => {
@@ -233,12 +233,11 @@ Deno.test("chat() tells all when it closes, passes on what was said, and ends by
   await ada.hear(1);
   await bob.say("before");
   house.closing.abort();
-  const closing = "* the room is closing. Goodbye!";
   await bob.say("and after");
   await house.world.advance(120);
   assertEquals(await Promise.all([ada.served, bob.served]), [undefined, undefined]);
-  assertEquals((await ada.hear(9)).toSorted(), [closing, "bob: and after", "bob: before"]);
-  assertEquals(await bob.hear(9), [closing]);
+  assertEquals((await ada.hear(9)).toSorted(), [CLOSING, "bob: and after", "bob: before"]);
+  assertEquals(await bob.hear(9), [CLOSING]);
   assertEquals(house.world.sleepers, 0);
 });
 
@@ -247,7 +246,7 @@ Deno.test("chat() tells who comes to a closing room so", async () => {
   house.closing.abort();
   const late = house.connect();
   await house.world.advance(120);
-  assertEquals(await late.hear(3), [WELCOME, "* the room is closing. Goodbye!"]);
+  assertEquals(await late.hear(3), [WELCOME, CLOSING]);
 });
 
 Deno.test("chat() refuses options that make no sense", () => {
@@ -290,7 +289,7 @@ Deno.test("chat() on a server outlives a client who connects and resets, and dra
   }
   assertEquals(heard, [WELCOME, youAre("ada"), "* bob joined", "bob: hello"]);
   const drained = server.shutdown();
-  assertEquals(await ada.receive(), "* the room is closing. Goodbye!");
+  assertEquals(await ada.receive(), CLOSING);
   assertEquals(await ada.receive(), null);
   for await (const _ of bob);
   for (const client of [ada, bob]) client[Symbol.dispose]();
