@@ -53,7 +53,8 @@ export function converse(from: Reader, options: ConverseOptions): Promise<void> 
 
 /**
  * There is one for each connection, most of them idle: so it has fields instead of
- * promises and closures, and listens to the signal itself, which saves 3 KiB each.
+ * promises and closures, one async function, and listens to the signal itself: that saves
+ * 3 KiB each.
  */
 class Conversation implements EventListenerObject {
   readonly #from: Reader;
@@ -77,11 +78,24 @@ class Conversation implements EventListenerObject {
   }
 
   async run(): Promise<void> {
-    const { signal } = this.#options;
+    const { signal, largest, answer, answerEnd } = this.#options;
     if (signal.aborted) this.handleEvent();
     else signal.addEventListener("abort", this);
+    let buffer = new Uint8Array(SMALLEST_BUFFER);
     try {
-      await this.#listen();
+      while (!this.#over) {
+        this.#reads++;
+        this.#listening = true;
+        const n = await this.#from.read(buffer);
+        this.#listening = false;
+        if (this.#over) return;
+        if (n === null) return await answerEnd?.();
+        if (n < buffer.length) this.#caughtUp = this.#reads;
+        if (await answer(buffer.subarray(0, n)) === false) return;
+        if (n === buffer.length && n < largest) {
+          buffer = new Uint8Array(Math.min(n * GROWTH, largest));
+        }
+      }
     } finally {
       signal.removeEventListener("abort", this);
       this.#watching?.abort();
@@ -96,24 +110,6 @@ class Conversation implements EventListenerObject {
       // An answer in hand is finished first: half of one would look like a fault.
       if (this.#listening) this.#leave();
     }, () => {}); // it has ended
-  }
-
-  async #listen(): Promise<void> {
-    const { largest, answer, answerEnd } = this.#options;
-    let buffer = new Uint8Array(SMALLEST_BUFFER);
-    while (!this.#over) {
-      this.#reads++;
-      this.#listening = true;
-      const n = await this.#from.read(buffer);
-      this.#listening = false;
-      if (this.#over) return;
-      if (n === null) return await answerEnd?.();
-      if (n < buffer.length) this.#caughtUp = this.#reads;
-      if (await answer(buffer.subarray(0, n)) === false) return;
-      if (n === buffer.length && n < largest) {
-        buffer = new Uint8Array(Math.min(n * GROWTH, largest));
-      }
-    }
   }
 
   /** Resolves when the peer pauses, or was given long enough. */
