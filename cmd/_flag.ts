@@ -26,6 +26,11 @@ export function text(fallback?: string): Flag<string> {
   return flag("some text", (text) => text, fallback);
 }
 
+/** Where a file or a folder is. */
+export function path(fallback?: string): Flag<string> {
+  return flag("a path", (text) => text, fallback);
+}
+
 /** One of some words. */
 export function choice<const C extends string>(of: readonly C[], fallback?: C): Flag<C> {
   return flag(either(of), (text) => of.find((word) => word === text), fallback);
@@ -64,10 +69,27 @@ export function integer(range: Range = {}): Flag<number> {
   return measure("a whole number", {}, range);
 }
 
-/** A time in milliseconds, also written `500ms`, `30s`, `5m` or `1h`. */
+const TIME_UNITS = { h: 3_600_000, m: 60_000, s: 1000, ms: 1 };
+
+/**
+ * A time, written `500ms`, `30s`, `5m` or `1h`, as milliseconds. Only 0 needs no unit: to
+ * one person a bare 5 means seconds, to another milliseconds.
+ */
 export function duration(range: Range = {}): Flag<number> {
-  const units = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
-  return measure("milliseconds, or a time such as 30s or 5m,", units, range);
+  const { min = 0, max = Number.MAX_SAFE_INTEGER, fallback } = range;
+  const read = (text: string) => {
+    const time = text === "0" || /[a-z]$/.test(text) ? measured(text, TIME_UNITS) : NaN;
+    return time >= min && time <= max ? time : undefined;
+  };
+  const least = min > 0 ? "" : ", or 0";
+  const most = max < Number.MAX_SAFE_INTEGER ? `, at most ${durationText(max)}` : "";
+  return flag(`a time such as 500ms, 30s or 5m${least}${most}`, read, fallback);
+}
+
+/** A time as {@linkcode duration} reads it: `10s`, `1500ms`. */
+export function durationText(ms: number): string {
+  const [unit, size] = Object.entries(TIME_UNITS).find(([, size]) => ms % size === 0) ?? ["ms", 1];
+  return ms === 0 ? "0" : `${ms / size}${unit}`;
 }
 
 /** A size in bytes, also written `64KiB`, `1MiB` or `2GiB`. */
@@ -86,13 +108,16 @@ function flag<T>(
 
 function measure(what: string, units: Record<string, number>, range: Range): Flag<number> {
   const { min = 0, max = Number.MAX_SAFE_INTEGER, fallback } = range;
-  const read = (text: string) => {
-    const [, digits = "", unit = ""] = /^([0-9]+)([a-z]*)$/i.exec(text) ?? [];
-    const factor = unit === "" ? 1 : Object.hasOwn(units, unit) ? units[unit]! : NaN;
-    return digits === "" ? undefined : whole(String(Number(digits) * factor), min, max);
-  };
+  const read = (text: string) => whole(String(measured(text, units)), min, max);
   const upTo = max === Number.MAX_SAFE_INTEGER ? `>= ${min}` : `from ${min} to ${max}`;
   return flag(`${what} ${upTo}`, read, fallback);
+}
+
+/** A whole number with one of `units`, or with none; NaN if it is something else. */
+function measured(text: string, units: Record<string, number>): number {
+  const [, digits = "", unit = ""] = /^([0-9]+)([a-z]*)$/i.exec(text) ?? [];
+  const factor = unit === "" ? 1 : Object.hasOwn(units, unit) ? units[unit]! : NaN;
+  return digits === "" ? NaN : Number(digits) * factor;
 }
 
 function whole(text: string, min: number, max: number): number | undefined {

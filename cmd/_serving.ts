@@ -12,6 +12,7 @@ import type { ServeTcpOptions } from "../lib/server/options.ts";
 import { serveTcp, type TcpServer } from "../lib/server/server.ts";
 import type { ConnInfo, TcpHandler } from "../lib/server/session.ts";
 import { FailureError, type Io, type Log } from "./_cli.ts";
+import { durationText } from "./_flag.ts";
 import { need } from "./_permissions.ts";
 
 /**
@@ -42,10 +43,10 @@ export async function serveUntilInterrupted(
   patience: number,
 ): Promise<void> {
   await aborted(interrupted);
-  log.info("{signal}: draining {conns} open, for at most {patience} ms; again ends at once", {
+  log.info("{signal}: draining {conns} open, for at most {patience}; again ends at once", {
     signal: interrupted.reason.message,
     conns: server.conns,
-    patience,
+    patience: durationText(patience),
   });
   tellReport(log, await server.shutdown({ signal: AbortSignal.timeout(patience) }));
 }

@@ -8,6 +8,7 @@
 import type { TraceEvent } from "../lib/observe/events.ts";
 import { realWorld } from "../lib/world.ts";
 import type { Entry } from "./_catalog.ts";
+import { durationText } from "./_flag.ts";
 
 /** Options for {@linkcode trial} and {@linkcode perform}. */
 export interface TrialOptions {
@@ -43,7 +44,8 @@ export async function trial(entry: Entry, options: TrialOptions): Promise<Outcom
   const duration = realWorld.now() - started;
   if (status === undefined) {
     options.signal.throwIfAborted();
-    const text = `${entry.name}: not done within ${options.deadline} ms, so it was ended`;
+    const deadline = durationText(options.deadline);
+    const text = `${entry.name}: not done within ${deadline}, so it was ended`;
     return { ok: false, text, checks: 0, duration, complaints: [] };
   }
   return { duration, ...judge(entry.name, status.code, said, complained) };

@@ -42,7 +42,7 @@ export const flags = {
   host: text("127.0.0.1"),
   port: port(9999),
   raw: toggle(),
-  maxLine: bytes({ fallback: 64 * 1024 }),
+  maxLine: bytes({ min: 1, fallback: 64 * 1024 }),
   maxConns: integer({ min: 1, fallback: Infinity }),
   whenFull: choice(["wait", "refuse"], "wait"),
   idleTimeout: duration({ fallback: 0 }),

@@ -27,7 +27,7 @@
 
 import { catalog, type Entry } from "./_catalog.ts";
 import { FailureError, type Io, run } from "./_cli.ts";
-import { duration, text, toggle } from "./_flag.ts";
+import { duration, durationText, text, toggle } from "./_flag.ts";
 import { distance, parseFlags, UsageError } from "./_flags.ts";
 import { need } from "./_permissions.ts";
 import { Table } from "./_table.ts";
@@ -96,7 +96,8 @@ async function runOne(entry: Entry, args: string[], options: TrialOptions): Prom
   if (entry.problem !== undefined) throw new FailureError(`${entry.name}: ${entry.problem}`);
   const code = await perform(entry, args, options);
   if (code !== undefined) return code;
-  throw new FailureError(`${entry.name}: not done within ${options.deadline} ms, so it was ended`);
+  const deadline = durationText(options.deadline);
+  throw new FailureError(`${entry.name}: not done within ${deadline}, so it was ended`);
 }
 
 /** The outcome of a scenario that cannot be run. */

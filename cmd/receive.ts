@@ -40,7 +40,7 @@ import { receiveFile, type ReceiveReport } from "../lib/transfer/receive.ts";
 import { fileStore, folderStore } from "../lib/transfer/store.ts";
 import { splitPath } from "../lib/transfer/name.ts";
 import { FailureError, type Io, run } from "./_cli.ts";
-import { duration, integer, port, text, toggle } from "./_flag.ts";
+import { duration, integer, path, port, text, toggle } from "./_flag.ts";
 import { parseFlags, UsageError } from "./_flags.ts";
 import { need } from "./_permissions.ts";
 import { ProgressBar, sizeText } from "./_progress.ts";
@@ -50,8 +50,8 @@ import { serve, serveUntilInterrupted } from "./_serving.ts";
 export const flags = {
   host: text("127.0.0.1"),
   port: port(9999),
-  output: text(""),
-  dir: text(""),
+  output: path(""),
+  dir: path(""),
   once: toggle(),
   overwrite: toggle(),
   halfClose: toggle(),

@@ -36,7 +36,7 @@ import { TransferError } from "../lib/transfer/error.ts";
 import { sendFile, type SendReport } from "../lib/transfer/send.ts";
 import { openSource } from "../lib/transfer/source.ts";
 import { FailureError, type Io, run } from "./_cli.ts";
-import { duration, peer, text, toggle } from "./_flag.ts";
+import { duration, path, peer, text, toggle } from "./_flag.ts";
 import { parseFlags, UsageError } from "./_flags.ts";
 import { need } from "./_permissions.ts";
 import { ProgressBar, sizeText } from "./_progress.ts";
@@ -51,16 +51,16 @@ export const flags = {
 
 /** Sends the file. */
 export async function main(args: string[], io: Io): Promise<void> {
-  const given = parseFlags(args, flags, { FILE: text(), "HOST:PORT": peer() });
-  const { FILE: path, "HOST:PORT": addr, extended, halfClose, name, timeout } = given;
+  const given = parseFlags(args, flags, { FILE: path(), "HOST:PORT": peer() });
+  const { FILE: file, "HOST:PORT": addr, extended, halfClose, name, timeout } = given;
   if (extended && halfClose) throw new UsageError("only one of --extended and --half-close");
   if (name !== "" && !extended) throw new UsageError("--name is only sent with --extended");
-  need({ kind: "read", to: path });
+  need({ kind: "read", to: file });
   need({ kind: "net", to: formatAddr(addr) });
   const { interrupted: signal, log, print } = io;
   const protocol = extended ? "extended" : halfClose ? "half-close" : "plain";
   try {
-    using source = await openSource(path, { name: name || undefined });
+    using source = await openSource(file, { name: name || undefined });
     using conn = await connect(addr, halfClose, { timeout, signal });
     using bar = new ProgressBar();
     const onProgress = bar.show.bind(bar, 0);

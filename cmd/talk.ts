@@ -35,7 +35,7 @@ import { explainLine } from "../lib/errors.ts";
 import { relay, type RelayReport } from "../lib/stream/relay.ts";
 import type { TcpStream } from "../lib/stream/tcp.ts";
 import { FailureError, type Io, run } from "./_cli.ts";
-import { duration, peer } from "./_flag.ts";
+import { duration, durationText, peer } from "./_flag.ts";
 import { parseFlags } from "./_flags.ts";
 import { need } from "./_permissions.ts";
 import { Stdio } from "./_stdio.ts";
@@ -75,7 +75,7 @@ async function connect(addr: TcpAddr, options: DialOptions): Promise<TcpStream> 
 function ending(here: Stdio, { interrupted, log }: Io, wait: number): AbortSignal {
   const cut = new AbortController();
   const end = () => {
-    const patience = wait === 0 ? "for ever" : `for at most ${wait} ms`;
+    const patience = wait === 0 ? "for ever" : `for at most ${durationText(wait)}`;
     log.info("{signal}: no more input, waiting for the server {patience}; again ends at once", {
       signal: interrupted.reason.message,
       patience,

@@ -72,7 +72,7 @@ needs(STARTING, "cmd/echo.ts logs who came, who left, why, and how much", async 
   echo.kill("SIGINT");
   const { code, stdout, stderr } = await echo.ended();
   assertEquals([code, stdout.length], [0, 0]);
-  assertMatch(stderr, /SIGINT: draining 0 open, for at most 10000 ms; again ends at once\n/);
+  assertMatch(stderr, /SIGINT: draining 0 open, for at most 10s; again ends at once\n/);
   assertMatch(stderr, /drained in \d+ ms: 0 finished, 0 cut, 0 never served\n$/);
 });
 

@@ -1,5 +1,16 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { bytes, choice, duration, integer, peer, port, text, toggle } from "../../cmd/_flag.ts";
+import {
+  bytes,
+  choice,
+  duration,
+  durationText,
+  integer,
+  path,
+  peer,
+  port,
+  text,
+  toggle,
+} from "../../cmd/_flag.ts";
 import { parseFlags, UsageError } from "../../cmd/_flags.ts";
 
 const flags = {
@@ -42,9 +53,23 @@ Deno.test("parseFlags() reads --flag value and --flag=value, and the last of two
   });
 });
 
-Deno.test("parseFlags() reads times and sizes with and without a unit", () => {
+Deno.test("parseFlags() says that a path is missing", () => {
+  assertEquals(complaint([], { FILE: path() }), "FILE is missing: it must be a path");
+});
+
+Deno.test("parseFlags() reads times with a unit, which only 0 does without", () => {
   const time = (given: string) => parseFlags(["--idle-timeout", given], flags).idleTimeout;
-  assertEquals(["250", "250ms", "30s", "1m"].map(time), [250, 250, 30_000, 60_000]);
+  assertEquals(["250ms", "30s", "1m", "0s", "0"].map(time), [250, 30_000, 60_000, 0, 0]);
+});
+
+Deno.test("durationText() writes a time as a flag reads it", () => {
+  const times = [0, 1, 1500, 10_000, 90_000, 120_000, 7_200_000];
+  const texts = ["0", "1ms", "1500ms", "10s", "90s", "2m", "2h"];
+  assertEquals(times.map(durationText), texts);
+  assertEquals(texts.map(duration().read), times);
+});
+
+Deno.test("parseFlags() reads sizes with and without a unit", () => {
   const size = (given: string) => parseFlags(["--max-line", given], flags).maxLine;
   assertEquals(["7", "7B", "2KiB", "1MiB"].map(size), [7, 7, 2048, 1 << 20]);
 });
@@ -84,10 +109,11 @@ for (
     [["--max-line", "9007199254740993"], "--max-line must be bytes"],
     [
       ["--idle-timeout", "2m"],
-      "--idle-timeout must be milliseconds, or a time such as 30s or 5m, from 0 to 60000: " +
+      "--idle-timeout must be a time such as 500ms, 30s or 5m, or 0, at most 1m: " +
       'got "2m"',
     ],
-    [["--idle-timeout", "1toString"], "--idle-timeout must be milliseconds"],
+    [["--idle-timeout", "1toString"], "--idle-timeout must be a time"],
+    [["--idle-timeout", "5"], "--idle-timeout must be a time such as 500ms, 30s or 5m"],
     [["--when-full", "panic"], '--when-full must be wait or refuse: got "panic"'],
     [["--raw=yes"], "--raw takes no value"],
     [["5"], 'unexpected argument "5": only flags are allowed'],

@@ -104,11 +104,11 @@ needs(STARTING, "lab does not run a scenario that it cannot trust", async () => 
 needs(STARTING, "lab ends a scenario that does not end", async () => {
   const all = await lab(["--deadline", "100ms"], "endless/_lab");
   assertEquals(all.code, 1);
-  assertEquals(all.lines[1], "    endless: not done within 100 ms, so it was ended");
+  assertEquals(all.lines[1], "    endless: not done within 100ms, so it was ended");
   const one = await lab(["endless", "--deadline", "100ms"], "endless/_lab");
   assertEquals([one.code, one.stderr], [
     1,
-    "_lab: endless: not done within 100 ms, so it was ended\n",
+    "_lab: endless: not done within 100ms, so it was ended\n",
   ]);
 });
 

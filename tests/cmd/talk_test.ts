@@ -126,7 +126,7 @@ needs(
     script.kill("SIGINT");
     const { code, stdout, stderr } = await script.ended();
     assertEquals([code, text(stdout)], [0, "hello\ngot 0 bytes\n"]);
-    assertMatch(stderr, /SIGINT: no more input, waiting for the server for at most 30000 ms/);
+    assertMatch(stderr, /SIGINT: no more input, waiting for the server for at most 30s/);
   },
 );
 
