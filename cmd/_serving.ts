@@ -5,7 +5,7 @@
  */
 
 import { formatAddr, tcpAddr } from "../lib/addr.ts";
-import { explainLine } from "../lib/errors.ts";
+import { explain, explainLine } from "../lib/errors.ts";
 import type { DrainReport } from "../lib/server/drain.ts";
 import type { ClosedEvent, ServerEvent } from "../lib/server/events.ts";
 import type { ServeTcpOptions } from "../lib/server/options.ts";
@@ -94,7 +94,8 @@ function tellReport(log: Log, report: DrainReport): void {
 
 function howItEnded(event: ClosedEvent): string {
   const { reason, by, bytesRead, bytesWritten, duration, error } = event;
-  const why = error === undefined ? reason : `${reason} (${explainLine(error)})`;
+  const { code, what } = explain(error);
+  const why = error === undefined ? reason : `${reason} (${code ?? what})`;
   const counts = `${bytesRead} bytes in, ${bytesWritten} out, ${Math.round(duration)} ms`;
   return `closed by the ${by}: ${why}: ${counts}`;
 }

@@ -55,6 +55,9 @@ export async function main(args: string[], io: Io): Promise<void> {
   } catch (error) {
     signal.throwIfAborted();
     if (error instanceof FrameError) throw new FailureError(error.message, { cause: error });
+    if (error instanceof DOMException && error.name === "TimeoutError") {
+      throw new FailureError(`${formatAddr(addr)} was silent for --timeout`, { cause: error });
+    }
     throw error;
   }
 }

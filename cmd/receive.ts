@@ -33,7 +33,7 @@
  * @module
  */
 
-import { explainLine } from "../lib/errors.ts";
+import { explain, explainLine } from "../lib/errors.ts";
 import type { TcpHandler } from "../lib/server/session.ts";
 import { TransferError } from "../lib/transfer/error.ts";
 import { receiveFile, type ReceiveReport } from "../lib/transfer/receive.ts";
@@ -68,14 +68,16 @@ export async function main(args: string[], io: Io): Promise<number> {
     args,
     flags,
   );
-  if ((output === "") === (dir === "")) {
+  if (output === "" && dir === "") {
     throw new UsageError("either --output FILE or --dir DIR must be given");
   }
+  if (output !== "" && dir !== "") throw new UsageError("only one of --output and --dir");
   if (halfClose && dir !== "") {
     throw new UsageError("--half-close needs --output FILE: its senders give no name");
   }
   const once = more.once || output !== "";
   await checkFolder(dir || splitPath(output)[0]);
+  if (output !== "") await checkFile(output);
   const store = dir ? folderStore(dir, { overwrite }) : fileStore(output, { overwrite });
 
   using bar = new ProgressBar();
@@ -112,6 +114,12 @@ async function checkFolder(path: string): Promise<void> {
   if (!isFolder) throw new FailureError(`${path} must be a folder`);
 }
 
+/** What no file can ever replace is better said before anybody sends one. */
+async function checkFile(path: string): Promise<void> {
+  const there = await Deno.lstat(path).catch(() => undefined);
+  if (there !== undefined && !there.isFile) throw new FailureError(`${path} must be a file`);
+}
+
 function outcome({ path, size, resumed, verified, told }: ReceiveReport): string {
   const already = resumed > 0 ? `, ${sizeText(resumed)} of them from before` : "";
   const proof = verified ? "verified" : "not verified: the sender gave no SHA-256";
@@ -119,9 +127,10 @@ function outcome({ path, size, resumed, verified, told }: ReceiveReport): string
   return `${path} is whole: ${sizeText(size)}${already}, ${proof}${deaf}`;
 }
 
-/** One line: what failed, what the kernel says, and what is left to go on from. */
+/** One line: what failed, what is known about its cause, and what is left to go on from. */
 function reason({ message, cause, kept }: TransferError): string {
-  const why = cause instanceof Error ? `: ${explainLine(cause)}` : "";
+  const known = cause !== undefined && explain(cause).whose !== "unknown";
+  const why = known ? `: ${explainLine(cause)}` : "";
   const rest = kept > 0 ? `; ${sizeText(kept)} are kept as a part` : "";
   return `${message}${why}${rest}`;
 }

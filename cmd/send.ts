@@ -29,7 +29,7 @@
 
 import { formatAddr, type TcpAddr } from "../lib/addr.ts";
 import { dial } from "../lib/client/dial.ts";
-import { explainLine } from "../lib/errors.ts";
+import { explain, explainLine } from "../lib/errors.ts";
 import type { Duplex } from "../lib/stream/conn.ts";
 import { dialResettable } from "../lib/stream/resettable.ts";
 import { TransferError } from "../lib/transfer/error.ts";
@@ -97,10 +97,11 @@ function outcome({ size, resumed, verified, answer }: SendReport): string {
   return `${sent}${already}${verified ? " and verified the file" : ""}${word}`;
 }
 
-/** One line: what the receiver says, or what we found, and what the kernel has to say about it. */
+/** One line: what the receiver says, or what we found, and what is known about its cause. */
 function reason({ told, message, cause }: TransferError, addr: TcpAddr): string {
   if (told) return `${formatAddr(addr)} says: ${message}`;
-  return cause instanceof Error ? `${message}: ${explainLine(cause, { addr })}` : message;
+  const known = cause !== undefined && explain(cause, { addr }).whose !== "unknown";
+  return known ? `${message}: ${explainLine(cause, { addr })}` : message;
 }
 
 if (import.meta.main) await run(main, import.meta);

@@ -136,7 +136,7 @@ export const ROWS: readonly Row[] = [
     whose: "peer",
     what: "{addr} refused: its machine answers, but nobody listens on that port",
     tryThis: "start the server, or look there who listens: ss -ltn 'sport = :{port}'; " +
-      "if it is only starting, dial with more attempts",
+      "if it is only starting, try again (attempts)",
   },
   {
     is: "ETIMEDOUT",

@@ -586,7 +586,7 @@ Deno.test("explainLine() is what, whose, code and what to try, in one line", asy
     line,
     "127.0.0.1:9999 refused: its machine answers, but nobody listens on that port " +
       "(peer, ECONNREFUSED); try: start the server, or look there who listens: " +
-      "ss -ltn 'sport = :9999'; if it is only starting, dial with more attempts",
+      "ss -ltn 'sport = :9999'; if it is only starting, try again (attempts)",
   );
   assertEquals(
     explainLine(new Deno.errors.Busy("?"), { op: "accept" }),

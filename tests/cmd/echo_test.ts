@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { dial, type DialedConn } from "../../lib/client/dial.ts";
 import { readToEnd, writeAll } from "../../lib/stream/conn.ts";
+import { dialResettable } from "../../lib/stream/resettable.ts";
 import { needs } from "../_needs.ts";
 import { start, startProgram } from "../_script.ts";
 
@@ -74,6 +75,14 @@ needs(STARTING, "cmd/echo.ts logs who came, who left, why, and how much", async 
   assertEquals([code, stdout.length], [0, 0]);
   assertMatch(stderr, /SIGINT: draining 0 open, for at most 10s; again ends at once\n/);
   assertMatch(stderr, /drained in \d+ ms: 0 finished, 0 cut, 0 never served\n$/);
+});
+
+needs(STARTING, "cmd/echo.ts says in one word that a client reset", async () => {
+  await using echo = await start("echo", ["--port", "0"]);
+  const client = await dialResettable(await echo.addr());
+  await client.read(new Uint8Array(100));
+  client.reset();
+  await echo.logged(/#1 \S+ closed by the peer: reset \(ECONNRESET\): 0 bytes in, \d+ out/);
 });
 
 needs(STARTING, "cmd/echo.ts refuses whom it has no place for, and says so", async () => {

@@ -60,6 +60,18 @@ needs(STARTING, "cmd/http.ts says in one line why a response is none", async () 
   }
 });
 
+needs(STARTING, "cmd/http.ts says in one line that the server is silent", async () => {
+  await using server = serveTcp({ lingerTimeout: 0 }, async (conn) => {
+    while (await conn.read(new Uint8Array(4096)) !== null);
+  });
+  await using script = await start("http", [url(server), "--timeout", "500ms"]);
+  const { code, stderr } = await script.ended();
+  assertEquals([code, stderr], [
+    1,
+    `http: 127.0.0.1:${server.addr.port} was silent for --timeout\n`,
+  ]);
+});
+
 needs(STARTING, "cmd/http.ts says of https that it does not speak it", async () => {
   await using script = await start("http", ["https://example.com/"]);
   const { code, stderr } = await script.ended();

@@ -295,7 +295,7 @@ needs(PYTHON, "2 GiB go through with flat memory at both ends", async () => {
 for (
   const [script, args, why] of [
     ["receive", [], "either --output FILE or --dir DIR must be given"],
-    ["receive", ["--output", "a", "--dir", "b"], "either --output FILE or --dir DIR"],
+    ["receive", ["--output", "a", "--dir", "b"], "only one of --output and --dir"],
     ["receive", ["--dir", ".", "--half-close"], "--half-close needs --output FILE"],
     ["send", ["a", ":1", "--extended", "--half-close"], "only one of --extended and --half-close"],
     ["send", ["a", ":1", "--name", "b"], "--name is only sent with --extended"],
@@ -315,10 +315,12 @@ for (
   const [script, args, why] of [
     ["receive", ["--dir", "cmd/nothing"], "cmd/nothing is not there"],
     ["receive", ["--dir", "deno.json"], "deno.json must be a folder"],
+    ["receive", ["--output", "cmd"], "cmd must be a file"],
+    ["receive", ["--output", "."], ". must be a file"],
     [
       "send",
       ["nothing", "127.0.0.1:1"],
-      'Cannot send "nothing" as the system failed: No such file',
+      'Cannot send "nothing" as the system failed: No such file or directory (os error 2)\n',
     ],
     ["send", ["cmd", "127.0.0.1:1"], 'Cannot send "cmd" as it must be a file'],
     ["send", ["deno.json", "127.0.0.1:1"], "127.0.0.1:1"],
