@@ -124,6 +124,32 @@ const LIES: readonly Lie[] = [
     ]],
     claim: /^trap 2, fallen into/,
   },
+  {
+    scenario: "http_get",
+    change: [["new Uint8Array(1024)", "new Uint8Array(1)"]],
+    claim: /^Content-Length, the chapter's reader: it has lost them/,
+  },
+  {
+    scenario: "chat",
+    change: [["LINES = 2048", "LINES = 16"], [
+      '["buffer", "drop", "disconnect"] as',
+      '["drop"] as',
+    ]],
+    claim: /^drop: bob missed some/,
+  },
+  {
+    scenario: "chat",
+    change: [["{ slow, maxLine: 8192 }", '{ slow: "drop", maxLine: 8192 }'], [
+      '["buffer", "drop", "disconnect"] as',
+      '["buffer"] as',
+    ]],
+    claim: /^buffer: he has what she said first, up to the gap/,
+  },
+  {
+    scenario: "websocket",
+    change: [['socket.ping(new TextEncoder().encode("alive?"))', "socket.ping(new Uint8Array(6))"]],
+    claim: /^the ping was answered with its own bytes/,
+  },
 ];
 
 for (const { scenario, change, claim } of LIES) {
