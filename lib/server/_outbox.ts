@@ -89,13 +89,6 @@ export class Outbox {
     if (this.#work) await this.#cutAfter(patience, why, this.#work);
   }
 
-  /** Takes no more, and forgets what waits. */
-  close(): void {
-    this.#closed = true;
-    this.#queue.clear();
-    this.#pressure.end();
-  }
-
   async #write(): Promise<void> {
     const { queue, stallTimeout } = this.#options;
     try {
@@ -105,7 +98,9 @@ export class Outbox {
         this.#pressure.fall(this.held, queue);
       }
     } catch (error) {
-      this.close();
+      this.#closed = true;
+      this.#queue.clear();
+      this.#pressure.end();
       this.#over.reject(error);
     }
     this.#work = undefined;

@@ -147,7 +147,6 @@ export function chat(
     } finally {
       signal.removeEventListener("abort", close);
       guest.leave("connection lost");
-      outbox.close();
     }
   };
 }

@@ -1,7 +1,9 @@
 /** Readers who are slow, and what that means for the others: nothing. */
 
-import { assert, assertEquals, assertMatch } from "@std/assert";
-import type { SlowPolicy } from "../../lib/server/mod.ts";
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { chat, type SlowPolicy } from "../../lib/server/mod.ts";
+import { writeAll } from "../../lib/stream/conn.ts";
+import { memoryPair } from "../../lib/stream/memory.ts";
 import { CLOSING, House, type Person, WELCOME, youAre } from "./_chatters.ts";
 
 const SMALL = { queue: 4096, maxLine: 128, stallTimeout: Infinity };
@@ -130,8 +132,11 @@ Deno.test("chat() waits for a slow reader once, and again only when that one has
   const flood = async (expected: number) => {
     const before = house.world.now();
     const flooded = Promise.all([ada.say(...numbered(300)), cyd.hear(300)]);
+    let over = false;
+    flooded.then(() => over = true);
     await house.still();
-    if (expected > 0) await house.world.advance(expected);
+    assertEquals(over, expected === 0);
+    await house.world.advance(expected);
     const [, heard] = await flooded;
     assertEquals(heard, numbered(300).map((text) => `ada: ${text}`));
     assertEquals(house.world.now() - before, expected);
@@ -162,7 +167,65 @@ Deno.test("chat() waits less than that for a reader who keeps up", async () => {
   // All in one trip, though the pipe is narrow and the queue short.
   assertEquals(await late.hear(1000), said.map((text) => `ada: ${text}`));
   await saying;
-  assertEquals(house.world.now(), 99);
+  assertEquals([house.world.now(), house.world.sleepers], [99, 0]);
+});
+
+Deno.test("chat() has room for all who speak at once, at a reader who keeps up", async () => {
+  using house = new House(SMALL);
+  const late = house.connect(1);
+  await late.say("late");
+  await late.hear(2);
+  const people = await Promise.all(
+    Array.from({ length: 40 }, async (_, i) => {
+      const person = house.connect();
+      await person.say(`p${i}`);
+      return person;
+    }),
+  );
+  await late.hear(40);
+  const text = "x".repeat(128);
+  const saying = people.map((person) => person.say(...Array<string>(10).fill(text)));
+  const heard = await late.hear(400);
+  assertEquals(heard.filter((line) => line.endsWith(`: ${text}`)).length, 400);
+  await Promise.all(saying);
+});
+
+Deno.test("chat() waits no more for who leaves", async () => {
+  using house = new House(SMALL);
+  const { ada, bob, cyd } = await withSlowBob(house);
+  const flooded = Promise.all([ada.say(...numbered(300)), cyd.hear(301)]);
+  await house.still();
+  bob.conn.reset();
+  const [, heard] = await flooded;
+  assertEquals(heard.filter((line) => line.startsWith("* ")), ["* bob left (connection lost)"]);
+  assertEquals(house.world.now(), 0);
+});
+
+Deno.test("chat() ends when a write fails, whatever the reads do", async () => {
+  using house = new House(SMALL);
+  const ada = await house.join("ada");
+  const [hand, conn] = memoryPair();
+  const broken = new Deno.errors.BrokenPipe();
+  const handled = chat(house.room, SMALL)({
+    read: (p) => conn.read(p),
+    write: () => house.room.names.includes("bob") ? Promise.reject(broken) : Promise.resolve(40),
+    closeWrite: () => Promise.resolve(),
+    [Symbol.dispose]: () => {},
+  }, { signal: house.closing.signal });
+  await writeAll(hand, new TextEncoder().encode("bob\n"));
+  assertEquals(await assertRejects(() => handled), broken);
+  assertEquals(await ada.hear(2), ["* bob joined", "* bob left (connection lost)"]);
+});
+
+Deno.test("chat() lets nobody in who was sent away at the door", async () => {
+  using house = new House({ ...SMALL, slow: "disconnect" });
+  const eve = house.connect(1);
+  await eve.say(...Array<string>(100).fill("no name"));
+  await eve.rest();
+  assertEquals(await eve.served, undefined);
+  await eve.say("eve");
+  await house.still();
+  assertEquals(house.room.names, []);
 });
 
 for (const slow of POLICIES) {

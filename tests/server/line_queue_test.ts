@@ -79,6 +79,19 @@ Deno.test("LineQueue forgets what waits and what was lost, not what was taken", 
   assertEquals(taken(queue), []);
 });
 
+Deno.test("LineQueue takes what is forced on it after all that came before, and says what is lost", () => {
+  for (const lose of ["oldest", "newest"] as const) {
+    const queue = new LineQueue(10, lose);
+    for (const line of ["1234\n", "5678\n", "9\n"]) queue.push(bytes(line));
+    queue.force(bytes("and this\n"));
+    const gap = "… 1 line was dropped\n";
+    assertEquals(
+      taken(queue).join(""),
+      lose === "oldest" ? `${gap}5678\n9\nand this\n` : `1234\n5678\n${gap}and this\n`,
+    );
+  }
+});
+
 for (const lose of ["oldest", "newest"] as const) {
   Deno.test(`LineQueue that loses the ${lose} accounts for every line, and holds its limit`, () => {
     const steps = fc.oneof(fc.integer({ min: 2, max: 20 }), fc.constant("take" as const));
