@@ -7,6 +7,12 @@ import { serveTcp } from "../../lib/server/server.ts";
 import { realWorld, seededWorld } from "../../lib/world.ts";
 import { echo } from "./_served.ts";
 
+// Deno 2.9.6 opens what it needs for signals half a second after its start, and panics if no
+// descriptor is left by then; or as soon as somebody listens to one.
+const hear = () => {};
+Deno.addSignalListener("SIGINT", hear);
+Deno.removeSignalListener("SIGINT", hear);
+
 const told = new Set(Deno.args);
 /** Keeps the process alive until somebody comes. */
 const reasonToLive = new AbortController();

@@ -28,7 +28,7 @@ needs({ run: ["sh", "deno"] }, "TcpServer outlives a famine of descriptors", asy
   await crowd.printed(/acceptError in 5 ms: Error: Too many open files/);
   await crowd.printed(/acceptError in 10 ms/);
   await roundTrip(clients[0]!);
-  for (const client of clients.splice(0, 60)) client.close();
+  for (const client of clients.splice(0, 80)) client.close();
   for (const client of clients) await roundTrip(client);
   using late = await Deno.connect(addr);
   await roundTrip(late);
