@@ -58,7 +58,7 @@ export function peer(fallback?: TcpAddr): Flag<TcpAddr> {
 export interface Range {
   /** @default {0} */
   min?: number;
-  /** @default {Number.MAX_SAFE_INTEGER} */
+  /** @default {Number.MAX_SAFE_INTEGER}, but 500 hours for a time */
   max?: number;
   /** Its value when it is not given. */
   fallback?: number;
@@ -69,21 +69,27 @@ export function integer(range: Range = {}): Flag<number> {
   return measure("a whole number", {}, range);
 }
 
+/** A timer of Deno's holds 24 days and some hours; one that is set to more is over at once. */
+const LONGEST_TIME = 500 * 3_600_000;
+
 const TIME_UNITS = { h: 3_600_000, m: 60_000, s: 1000, ms: 1 };
 
 /**
  * A time, written `500ms`, `30s`, `5m` or `1h`, as milliseconds. Only 0 needs no unit: to
- * one person a bare 5 means seconds, to another milliseconds.
+ * one person a bare 5 means seconds, to another milliseconds. By default at most `500h`.
  */
 export function duration(range: Range = {}): Flag<number> {
-  const { min = 0, max = Number.MAX_SAFE_INTEGER, fallback } = range;
+  const { min = 0, max = LONGEST_TIME, fallback } = range;
   const read = (text: string) => {
     const time = text === "0" || /[a-z]$/.test(text) ? measured(text, TIME_UNITS) : NaN;
     return time >= min && time <= max ? time : undefined;
   };
   const least = min > 0 ? "" : ", or 0";
-  const most = max < Number.MAX_SAFE_INTEGER ? `, at most ${durationText(max)}` : "";
-  return flag(`a time such as 500ms, 30s or 5m${least}${most}`, read, fallback);
+  return flag(
+    `a time such as 500ms, 30s or 5m${least}, at most ${durationText(max)}`,
+    read,
+    fallback,
+  );
 }
 
 /** A time as {@linkcode duration} reads it: `10s`, `1500ms`. */

@@ -62,6 +62,12 @@ Deno.test("parseFlags() reads times with a unit, which only 0 does without", () 
   assertEquals(["250ms", "30s", "1m", "0s", "0"].map(time), [250, 30_000, 60_000, 0, 0]);
 });
 
+Deno.test("duration() takes no time that a timer cannot hold", () => {
+  const { read, allowed } = duration();
+  assertEquals(["500h", "501h", "9999999999s"].map(read), [1_800_000_000, undefined, undefined]);
+  assertEquals(allowed, "a time such as 500ms, 30s or 5m, or 0, at most 500h");
+});
+
 Deno.test("durationText() writes a time as a flag reads it", () => {
   const times = [0, 1, 1500, 10_000, 90_000, 120_000, 7_200_000];
   const texts = ["0", "1ms", "1500ms", "10s", "90s", "2m", "2h"];
