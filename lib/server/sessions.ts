@@ -26,7 +26,8 @@ type Counts = Omit<ServerStats, "since" | "refused" | "acceptErrors">;
 /** Runs the handler for each connection, and closes it when that has returned. */
 export class Sessions {
   readonly #server: SessionsOptions;
-  readonly #sweeper: Sweeper;
+  readonly #idleSweeper: Sweeper;
+  readonly #lingerSweeper: Sweeper;
   readonly #all = new Set<Session>();
   #asked = false;
   #accepted = 0;
@@ -37,14 +38,11 @@ export class Sessions {
   #bytesWritten = 0;
 
   constructor(server: SessionsOptions) {
-    const { idleTimeout, lingerTimeout, world } = server.options;
+    const { idleTimeout, lingerTimeout } = server.options;
     this.#server = server;
-    this.#sweeper = new Sweeper({
-      every: Math.min(idleTimeout, lingerTimeout) / 4,
-      sweep: (now) => this.#sweep(now),
-      signal: server.signal,
-      world,
-    });
+    // One would have to go round as often as the shorter of the two wants, for all.
+    this.#idleSweeper = this.#sweeper(idleTimeout, false);
+    this.#lingerSweeper = this.#sweeper(lingerTimeout, true);
   }
 
   /** How many are being served. */
@@ -62,7 +60,7 @@ export class Sessions {
     this.#all.add(session);
     this.#peak = Math.max(this.#peak, this.#all.size);
     tell?.({ type: "accepted", id: session.id, remoteAddr: session.remoteAddr });
-    if (idleTimeout < Infinity) this.#sweeper.start();
+    if (idleTimeout < Infinity) this.#idleSweeper.start();
     this.#serve(session);
   }
 
@@ -75,7 +73,7 @@ export class Sessions {
       thrown = { error };
     }
     if (thrown === undefined && session.unfinished) {
-      this.#sweeper.start();
+      this.#lingerSweeper.start();
       await session.linger(options.world.now());
     }
     this.#leave(session, thrown);
@@ -151,14 +149,20 @@ export class Sessions {
     }
   }
 
+  #sweeper(timeout: number, lingering: boolean): Sweeper {
+    const { options: { world }, signal } = this.#server;
+    const sweep = (now: number) => this.#sweep(now, lingering);
+    return new Sweeper({ every: timeout / 4, sweep, signal, world });
+  }
+
   /** Cuts whoever has waited too long; says whether anybody may do so yet. */
-  #sweep(now: number): boolean {
-    const { options } = this.#server;
-    let watched = options.idleTimeout < Infinity && this.#all.size > 0;
+  #sweep(now: number, lingering: boolean): boolean {
+    let watched = false;
     for (const session of this.#all) {
-      const reason = session.overdue(now, options);
+      if (session.lingering !== lingering) continue;
+      const reason = session.overdue(now, this.#server.options);
       if (reason !== undefined) session.cut(reason);
-      else if (session.lingering) watched = true;
+      else watched = true;
     }
     return watched;
   }

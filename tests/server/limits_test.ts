@@ -254,3 +254,13 @@ Deno.test("idleTimeout has one timer for all, and none when nobody is there", as
   await again.closeWrite();
   await readToEnd(again);
 });
+
+Deno.test("idleTimeout is looked after no more often because lingerTimeout is short", async () => {
+  const world = seededWorld(1);
+  await using server = serveTcp({ idleTimeout: 1000, lingerTimeout: 0, world }, echo);
+  using client = await Deno.connect(server.addr);
+  await roundTrip(client);
+  assertEquals(world.sleeps, [250]);
+  await client.closeWrite();
+  await readToEnd(client);
+});
