@@ -58,22 +58,22 @@ export class TcpStream implements Duplex {
    * Bytes that came before a reset are read first, then it rejects with the reset.
    */
   read(p: Uint8Array): Promise<number | null> {
-    // Most of the time a connection waits here: an async function would hold 200 bytes more.
+    // Not async functions, this and write(): a waiting one holds 200 bytes more, and an
+    // echoed message takes a third more of the time that is spent above Deno's own.
     return this.#conn.read(p).then((n) => this.#took(n), (error) => {
       throw this.#remember(error);
     });
   }
 
   /** Writes from the front of `p`; resolves with the number of bytes taken. */
-  async write(p: Uint8Array): Promise<number> {
-    if (this.failure) throw this.failure;
-    try {
-      const n = await this.#conn.write(p);
+  write(p: Uint8Array): Promise<number> {
+    if (this.failure) return Promise.reject(this.failure);
+    return this.#conn.write(p).then((n) => {
       this.bytesWritten += n;
       return n;
-    } catch (error) {
+    }, (error) => {
       throw this.#remember(error);
-    }
+    });
   }
 
   /** Sends FIN after all that was written. Reading goes on. Again is harmless. */
