@@ -2,6 +2,7 @@
 // The same echo on Node's `net`, as Node would write it.
 import net from "node:net";
 import process from "node:process";
+import { getHeapSpaceStatistics } from "node:v8";
 
 const server = net.createServer({ noDelay: true, allowHalfOpen: true }, (socket) => {
   socket.on("data", (chunk) => {
@@ -18,5 +19,10 @@ server.listen({ host: "127.0.0.1", port: 0, backlog: 4096 }, () => {
 });
 process.stdin.on("data", () => {
   const { user, system } = process.cpuUsage();
-  console.log(JSON.stringify({ rss: process.memoryUsage.rss(), cpu: (user + system) / 1e6 }));
+  const young = getHeapSpaceStatistics().find((space) => space.space_name === "new_space");
+  console.log(JSON.stringify({
+    cpu: (user + system) / 1e6,
+    rss: process.memoryUsage.rss(),
+    young: young.physical_space_size,
+  }));
 });
