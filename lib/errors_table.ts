@@ -295,6 +295,18 @@ export const ROWS: readonly Row[] = [
     tryThis: "check that both sides speak the same framing; then close, as the place is lost",
   },
   {
+    is: "WebSocketHandshakeError",
+    whose: "peer",
+    what: "{addr} does not agree on a WebSocket: {message}",
+    tryThis: "check that the peer speaks WebSocket at all, and at that path",
+  },
+  {
+    is: "WebSocketClosedError",
+    whose: "peer",
+    what: "{addr} has ended the WebSocket: {message}",
+    tryThis: "send nothing after its Close; if close() was called on this side, look there first",
+  },
+  {
     is: "WriteZero",
     whose: "kernel",
     what: "a write took no byte of those it was given",

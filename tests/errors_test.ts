@@ -10,6 +10,8 @@ import { dial } from "../lib/client/dial.ts";
 import { explain, type ExplainContext, explainLine, type Explanation } from "../lib/errors.ts";
 import { type Row, ROWS } from "../lib/errors_table.ts";
 import { FrameError } from "../lib/framing/decoder.ts";
+import { WebSocketClosedError } from "../lib/framing/websocket.ts";
+import { WebSocketHandshakeError } from "../lib/framing/websocket_handshake.ts";
 import { readExact, readToEnd, writeAll } from "../lib/stream/conn.ts";
 import { seededWorld } from "../lib/world.ts";
 
@@ -393,6 +395,20 @@ const CASES: Record<string, Case> = {
     whose: "peer",
     code: "too-long",
     says: "the same framing",
+  },
+  "opening a WebSocket where there is none": {
+    provoke: () => {
+      throw new WebSocketHandshakeError(400, "the status must be 101");
+    },
+    whose: "peer",
+    says: "the status must be 101",
+  },
+  "sending to a WebSocket that was closed": {
+    provoke: () => {
+      throw new WebSocketClosedError({ code: 1000, reason: "" });
+    },
+    whose: "peer",
+    says: "closed with code 1000",
   },
   "writing where nothing is taken": {
     provoke: () => {

@@ -1,6 +1,7 @@
 /** What can be asked of a server. */
 
 import type { TcpAddr } from "../addr.ts";
+import { explain } from "../errors.ts";
 import { realWorld, type World } from "../world.ts";
 import type { ServerEvent } from "./events.ts";
 import type { ConnInfo } from "./session.ts";
@@ -89,8 +90,12 @@ export interface ServeTcpOptions {
   /**
    * Hears of every error that a handler throws or rejects with, unless that is the
    * peer's reset or follows from our own closing, which are only told in the `"closed"`
-   * event. By default it is `reportError`, which ends a process that does not listen to
-   * `"error"` events: a bug must not vanish.
+   * event.
+   *
+   * By default what {@linkcode explain} calls the peer's or the network's doing, such as a
+   * `FrameError`, is told there alone as well: no client may end the process. Anything else
+   * goes to `reportError`, which ends a process that does not listen to `"error"` events: a
+   * bug must not vanish.
    */
   onError?: (error: unknown, info: ConnInfo) => void;
   /** The clock. */
@@ -130,7 +135,7 @@ export function checkOptions(options: ServeTcpOptions) {
     reusePort = false,
     onListen,
     onEvent,
-    onError = reportError,
+    onError = reportBug,
     world = realWorld,
   } = options;
   if (typeof hostname !== "string") {
@@ -165,6 +170,10 @@ export function checkOptions(options: ServeTcpOptions) {
     onError,
     world,
   };
+}
+
+function reportBug(error: unknown): void {
+  if (!["peer", "network"].includes(explain(error).whose)) reportError(error);
 }
 
 /** Checks a number of connections, now or when it is changed. */

@@ -12,7 +12,7 @@ import { bindError } from "../../lib/server/bind_error.ts";
 import { serveTcp, type TcpServer } from "../../lib/server/server.ts";
 import type { ConnInfo, TcpHandler } from "../../lib/server/session.ts";
 import type { ServeTcpOptions } from "../../lib/server/options.ts";
-import { readExact, readToEnd, writeAll } from "../../lib/stream/conn.ts";
+import { readExact, readToEnd, TooMuchDataError, writeAll } from "../../lib/stream/conn.ts";
 import { dialResettable } from "../../lib/stream/resettable.ts";
 import { TcpStream } from "../../lib/stream/tcp.ts";
 import { tcpAddr } from "../../lib/addr.ts";
@@ -413,6 +413,23 @@ Deno.test("TcpServer survives callbacks that throw", async () => {
     // listening, accepted, the handler's error, closed, accepted
     ["onListen", "onEvent", "onEvent", "onError", "onEvent", "onEvent"],
   );
+});
+
+Deno.test("TcpServer without onError lets a bug be seen, and no client end the process", async () => {
+  using reported = new Reported();
+  const events = new Events();
+  const bug = new TypeError("bug");
+  const tooMuch = new TooMuchDataError(1);
+  await using server = serveTcp({ onEvent: events.hear }, (_conn, { id }) => {
+    throw id === 1 ? tooMuch : bug;
+  });
+  for (const [i, error] of [tooMuch, bug].entries()) {
+    using client = await Deno.connect(server.addr);
+    await readToEnd(client);
+    const closed = await events.next("closed", i + 1);
+    assertEquals([closed.reason, closed.error], ["error", error]);
+  }
+  assertEquals(reported.errors, [bug]);
 });
 
 Deno.test("TcpServer tells a peer's reset as an event, not as an error", async () => {
