@@ -98,8 +98,6 @@ export class Outbox {
         this.#pressure.fall(this.held, queue);
       }
     } catch (error) {
-      this.#closed = true;
-      this.#queue.clear();
       this.#pressure.end();
       this.#over.reject(error);
     }
