@@ -88,7 +88,8 @@ for (const slow of ["buffer", "drop", "disconnect"]) {
     // More than both kernels hold for bob: 16 MiB, of which he reads nothing.
     const text = "x".repeat(1000);
     const count = 16_000;
-    for (let sent = 0, heard = 0; heard < count;) {
+    let heard = 0;
+    for (let sent = 0; heard < count;) {
       for (; sent < heard + 100; sent++) await ada.send(`${sent} ${text}`);
       while (heard < sent) {
         const line = await cyd.receive();
