@@ -27,7 +27,9 @@ export function need(permission: Permission): void {
   const { kind, to } = permission;
   if (Deno.permissions.querySync(descriptor(permission)).state === "granted") return;
   const flag = to === undefined ? `--allow-${kind}` : `--allow-${kind}=${to}`;
-  throw new MissingPermissionError(`a permission is missing: add ${flag}`);
+  // A program that is not found cannot be allowed: Deno drops it from the list.
+  const findable = kind === "run" && to !== undefined ? `, with ${to} on the PATH` : "";
+  throw new MissingPermissionError(`a permission is missing: add ${flag}${findable}`);
 }
 
 function descriptor({ kind, to }: Permission): Deno.PermissionDescriptor {

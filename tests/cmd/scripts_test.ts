@@ -15,6 +15,12 @@ needs({ read: true }, "the scripts are found", () => {
 for (const name of allScripts()) {
   const { handler = echo, args = () => [], works = endsWell } = USES[name] ?? {};
 
+  needs({ read: true }, `${name} can be started by its file alone`, async () => {
+    const { mode } = await Deno.stat(new URL(`cmd/${name}.ts`, ROOT));
+    // Windows has no such bits, and no first lines.
+    if (mode !== null && Deno.build.os !== "windows") assertEquals(mode & 0o111, 0o111);
+  });
+
   needs(STARTING, `${name} works with just the permissions on its first line`, async () => {
     await using server = serveTcp({}, handler);
     await using script = await start(name, args(server));
