@@ -108,7 +108,11 @@ export class Started implements AsyncDisposable {
     const gone = new AbortController();
     this.#child.status.then(() => gone.abort());
     while (!gone.signal.aborted) {
-      this.kill(signal);
+      try {
+        this.kill(signal);
+      } catch {
+        // It has ended, and its status is about to say so.
+      }
       await realWorld.sleep(20, { signal: gone.signal }).catch(() => {});
     }
   }
