@@ -156,9 +156,8 @@ export class Session implements ConnInfo {
   }
 
   #isPeersDoing(error: unknown): boolean {
-    const { failure, writeClosed } = this.conn;
-    if (failure !== undefined && error === failure) return true; // `undefined` can be thrown
-    return isBrokenPipe(error) && !writeClosed;
+    const { failure, refusal } = this.conn;
+    return error !== undefined && (error === failure || error === refusal);
   }
 
   /** Whether it follows from our closing: what was pending then, or was begun after a cut. */
@@ -170,10 +169,7 @@ export class Session implements ConnInfo {
   }
 }
 
-function isBrokenPipe(error: unknown): boolean {
-  return error instanceof Deno.errors.BrokenPipe;
-}
-
+/** A peer that was gone when we wrote to it has not heard us out, either. */
 function isReset(error: unknown): boolean {
-  return error instanceof Deno.errors.ConnectionReset || isBrokenPipe(error);
+  return error instanceof Deno.errors.ConnectionReset || error instanceof Deno.errors.BrokenPipe;
 }

@@ -32,6 +32,8 @@ export class TcpStream implements Duplex {
   closed = false;
   /** What broke the connection in both directions, such as a reset; our own closing is none. */
   failure: Error | undefined;
+  /** The BrokenPipe by which the peer first refused a write; that our own FIN causes is none. */
+  refusal: Error | undefined;
   readonly #conn: Deno.TcpConn;
   #localAddr: TcpAddr | undefined;
   #remoteAddr: TcpAddr | undefined;
@@ -122,16 +124,9 @@ export class TcpStream implements Duplex {
 
   #remember(error: unknown): Error {
     const broken = error instanceof Error ? error : new Error(String(error));
-    if (!this.closed && breaksBothWays(broken)) this.failure ??= broken;
-    return this.failure ?? broken;
+    if (this.failure || this.closed || broken instanceof TypeError) return this.failure ?? broken;
+    if (!(broken instanceof Deno.errors.BrokenPipe)) return this.failure = broken;
+    // The peer takes no more; what it sent before can still be read.
+    return this.writeClosed ? broken : this.refusal ??= broken;
   }
-}
-
-/**
- * BrokenPipe says that the peer takes no more, or that we said FIN ourselves: what
- * it sent before can still be read. A TypeError is about the arguments. All else
- * ends the connection.
- */
-function breaksBothWays(error: Error): boolean {
-  return !(error instanceof Deno.errors.BrokenPipe || error instanceof TypeError);
 }

@@ -13,6 +13,7 @@ import { serveTcp, type TcpServer } from "../../lib/server/server.ts";
 import type { ConnInfo, TcpHandler } from "../../lib/server/session.ts";
 import type { ServeTcpOptions } from "../../lib/server/options.ts";
 import { readExact, readToEnd, TooMuchDataError, writeAll } from "../../lib/stream/conn.ts";
+import { memoryPair } from "../../lib/stream/memory.ts";
 import { dialResettable } from "../../lib/stream/resettable.ts";
 import { TcpStream } from "../../lib/stream/tcp.ts";
 import { tcpAddr } from "../../lib/addr.ts";
@@ -473,6 +474,19 @@ Deno.test("TcpServer reports a bug that came out of a reset", async () => {
     client.reset();
   });
   assertEquals([closed.reason, closed.by, errors.length], ["error", "handler", 1]);
+});
+
+Deno.test("TcpServer blames a client for no other connection of the handler's", async () => {
+  const { closed, errors } = await serveOne(async () => {
+    const [upstream, its] = memoryPair();
+    its[Symbol.dispose]();
+    await upstream.write(BYTE);
+  }, async (server) => {
+    using client = await Deno.connect(server.addr);
+    await readToEnd(client);
+  });
+  assertEquals([closed.reason, closed.by], ["error", "handler"]);
+  assertInstanceOf(errors[0]?.[0], Deno.errors.BrokenPipe);
 });
 
 Deno.test("TcpServer reports a write after the handler's own closeWrite()", async () => {

@@ -99,9 +99,11 @@ Deno.test("TcpStream.read() gives all that a peer sent before it closed on our w
   await writeAll(peer, answer);
   assertSameBytes(await readExact(stream, 1), answer.subarray(0, 1));
   peer.close();
-  await assertRejects(async () => {
+  const refusal = await assertRejects(async () => {
     while (true) await stream.write(new Uint8Array(1024));
   }, Deno.errors.BrokenPipe);
+  assertEquals([stream.refusal, stream.failure], [refusal, undefined]);
+  assertStrictEquals(await assertRejects(() => stream.write(new Uint8Array(1))), refusal);
   assertSameBytes(await readToEnd(stream), answer.subarray(1));
   assertEquals(stream.failure, undefined);
   assertEquals(stream.peerFinished, true);
