@@ -137,7 +137,8 @@ export class TimedReader implements Reader {
     signal?.addEventListener("abort", abort, { once: true });
     if (timeout < Infinity) {
       this.#world.sleep(timeout, { signal: over.signal }).then(
-        () => reject(new DOMException(`No bytes came within ${timeout} ms`, "TimeoutError")),
+        () =>
+          reject(new DOMException(`No bytes came within ${Math.ceil(timeout)} ms`, "TimeoutError")),
         () => {},
       );
     }

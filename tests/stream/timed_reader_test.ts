@@ -29,6 +29,13 @@ Deno.test("TimedReader.read() rejects with TimeoutError when nothing comes in ti
   assertEquals(error.name, "TimeoutError");
 });
 
+Deno.test("TimedReader.read() says in whole milliseconds for how long it waited", async () => {
+  const { world, reader } = timed();
+  const failing = assertRejects(() => reader.read(new Uint8Array(1), { timeout: 9.2 }));
+  await world.advance(10);
+  assertEquals((await failing as Error).message, "No bytes came within 10 ms");
+});
+
 Deno.test("TimedReader.read() gives the next read what a timed-out read was waiting for", async () => {
   const here = timed();
   await timeOut(here);
