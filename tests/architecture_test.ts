@@ -19,7 +19,7 @@ interface Rule {
 
 /** Files that decide; where most of a folder does, those that wait are excused. */
 const DECIDES =
-  /^lib\/(addr|bytes|errors\w*|framing\/\w+|client\/backoff|observe\/\w+|transfer\/(wire|crc32|progress|failure|reply)|proxy\/(balancer|proxy_protocol))\.ts$/;
+  /^lib\/(addr|bytes|errors\w*|framing\/\w+|client\/backoff|observe\/\w+|transfer\/(wire|crc32|progress|tally|reply)|proxy\/(balancer|proxy_protocol))\.ts$/;
 const WAITS =
   /^lib\/(framing\/(_sender|frames|messages|streams|\w*websocket_conn|open_websocket)|observe\/(trace|kernel|wire))\.ts$/;
 

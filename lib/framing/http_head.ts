@@ -4,7 +4,7 @@
  * Where the standard lets the reader choose, we are lenient where a response cannot be
  * misread by that, and strict everywhere else:
  *
- * - a bare LF ends a line (2.2), but not in the framing of chunks: see http_chunked.ts;
+ * - a bare LF ends a line (2.2), but not in the framing of chunks: see _http_chunked.ts;
  * - a bare CR or a NUL is an error (2.2; RFC 9110, 5.5), as is a space before the first field (2.2);
  * - a folded field (5.2) is unfolded in a response, and an error in a request;
  * - a space before the colon (5.1) is removed in a response, and an error in a request;

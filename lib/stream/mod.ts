@@ -1,3 +1,10 @@
+/**
+ * A byte stream in two directions, and what every use of one needs: loops, deadlines, a
+ * polite end, a relay, and streams without a socket.
+ *
+ * @module
+ */
+
 export * from "./close.ts";
 export * from "./conn.ts";
 export * from "./memory.ts";
