@@ -1,6 +1,6 @@
 /**
  * Three good practices of the chapter, as parts of a lesson: deadlines, a protocol, and
- * a log. Its second one, SO_REUSEADDR, has a lesson of its own.
+ * a log. Its second one, SO_REUSEADDR, Deno sets on every listener by itself.
  *
  * @module
  */

@@ -9,7 +9,7 @@
  * is walked into here, to see what it looks like from inside; then around it.
  *
  * After them come three of the chapter's good practices: deadlines, a protocol,
- * and a log. The fourth, SO_REUSEADDR, has a lesson of its own.
+ * and a log. The fourth, SO_REUSEADDR, Deno sets on every listener by itself.
  *
  *     deno task lab pitfalls
  *
