@@ -7,7 +7,7 @@
 
 import { formatAddr, type TcpAddr, tcpAddr } from "../../lib/addr.ts";
 import { dial } from "../../lib/client/dial.ts";
-import { type CallEvent, connName, type TraceEvent } from "../../lib/observe/events.ts";
+import { type CallEvent, connName, isCall, type TraceEvent } from "../../lib/observe/events.ts";
 import { type Trace, traced } from "../../lib/observe/trace.ts";
 import { serveTcp } from "../../lib/server/server.ts";
 import type { Duplex, Resettable } from "../../lib/stream/conn.ts";
@@ -57,8 +57,12 @@ export type CallOf<Kind> = CallEvent & { readonly kind: Kind };
 export interface LabOptions {
   /** Aborts when the lesson has taken too long, or is interrupted. */
   signal: AbortSignal;
-  /** Takes a picture of these events. */
-  show: (events: readonly TraceEvent[], options: DrawOptions) => void;
+  /** Takes a picture of these events, but for those that are `drawn` already. */
+  show: (
+    events: readonly TraceEvent[],
+    drawn: ReadonlySet<TraceEvent>,
+    options: DrawOptions,
+  ) => void;
   /** Takes what a server's handler threw. */
   fail: (error: unknown) => void;
 }
@@ -70,7 +74,8 @@ export class Lab {
   /** Aborts when the lesson has taken too long, or is interrupted. */
   readonly signal: AbortSignal;
   readonly #options: LabOptions;
-  #drawn = 0;
+  /** What the pictures so far have, and whether it had come to its end in them. */
+  readonly #drawn = new Map<TraceEvent, boolean>();
 
   /** Records in `trace`. */
   constructor(trace: Trace, options: LabOptions) {
@@ -152,8 +157,10 @@ export class Lab {
   /** Draws what has happened since the last picture, or since the start. */
   draw(options: DrawOptions = {}): void {
     const { events } = this.trace;
-    this.#options.show(events.slice(this.#drawn), options);
-    this.#drawn = events.length;
+    // A call that was still waiting then, and returned since, is drawn a second time.
+    const drawn = events.filter((event) => this.#drawn.get(event) === hasEnded(event));
+    this.#options.show(events, new Set(drawn), options);
+    for (const event of events) this.#drawn.set(event, hasEnded(event));
   }
 
   #record<Conn extends Addressed>(conn: Conn, who: string): OnRecord<Conn> {
@@ -163,6 +170,10 @@ export class Lab {
       Conn
     >;
   }
+}
+
+function hasEnded(event: TraceEvent): boolean {
+  return !isCall(event) || event.end !== undefined;
 }
 
 function nameOf({ localAddr, remoteAddr }: Addressed): string {

@@ -15,7 +15,7 @@ import { toggle } from "../_flag.ts";
 import { parseFlags } from "../_flags.ts";
 import { moduleDoc } from "../_help.ts";
 import { need } from "../_permissions.ts";
-import { Lab } from "./_lab.ts";
+import { Lab, type LabOptions } from "./_lab.ts";
 import { grants, lesson } from "./_lesson.ts";
 import { JsonVoice, PlainVoice, QuietVoice, type Voice } from "./_voice.ts";
 
@@ -81,7 +81,8 @@ async function attempt(
     () => {},
   );
   const fail = (error: unknown) => failed.abort(error);
-  const lab = new Lab(trace, { signal, fail, show: (events, how) => voice.show(events, how) });
+  const show: LabOptions["show"] = (...picture) => voice.show(...picture);
+  const lab = new Lab(trace, { signal, fail, show });
   try {
     await Promise.race([steps(lab), aborted(signal)]);
     signal.throwIfAborted();

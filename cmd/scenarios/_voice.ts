@@ -9,7 +9,7 @@ import type { CheckEvent, TraceEvent, VerdictEvent } from "../../lib/observe/eve
 import { isCall } from "../../lib/observe/events.ts";
 import { ladder } from "../../lib/observe/ladder.ts";
 import type { Io } from "../_cli.ts";
-import type { DrawOptions } from "./_lab.ts";
+import type { DrawOptions, LabOptions } from "./_lab.ts";
 import type { Lesson } from "./_lesson.ts";
 
 /** A way of telling. */
@@ -18,8 +18,8 @@ export interface Voice {
   open(lesson: Lesson): void;
   /** Something happened; a call, that it returned. */
   event(event: TraceEvent): void;
-  /** A picture of these events. */
-  show(events: readonly TraceEvent[], options: DrawOptions): void;
+  /** A picture of these events, but for those that are `drawn` already. */
+  show: LabOptions["show"];
   /** Says no more, and resolves when all that was said is printed. */
   close(): Promise<void>;
 }
@@ -38,7 +38,11 @@ class Silence implements Voice {
 
   event(_event: TraceEvent): void {}
 
-  show(_events: readonly TraceEvent[], _options: DrawOptions): void {}
+  show(
+    _events: readonly TraceEvent[],
+    _drawn: ReadonlySet<TraceEvent>,
+    _options: DrawOptions,
+  ): void {}
 
   close(): Promise<void> {
     this.#over = true;
@@ -97,12 +101,16 @@ export class PlainVoice extends Silence {
     this.verdict(event);
   }
 
-  override show(events: readonly TraceEvent[], options: DrawOptions): void {
+  override show(
+    events: readonly TraceEvent[],
+    drawn: ReadonlySet<TraceEvent>,
+    options: DrawOptions,
+  ): void {
     const { lifelines = ["client", "server"] } = options;
     const { color, columns = 80 } = this.io;
     const width = Math.max(20, Math.min(columns, 100));
-    if (events.some(isCall)) {
-      this.print(`${this.#gap}${ladder(events, { lifelines, color, width })}\n`);
+    if (events.some((event) => isCall(event) && !drawn.has(event))) {
+      this.print(`${this.#gap}${ladder(events, { lifelines, drawn, color, width })}\n`);
       this.#gap = "";
     }
     this.#undrawn = false;

@@ -63,6 +63,13 @@ export interface LadderOptions {
    */
   lifelines?: readonly string[] | undefined;
   /**
+   * Those of the events that an earlier picture has. They are not drawn again, but what was
+   * sent there and is taken here is known for what it is.
+   *
+   * @default {new Set()}
+   */
+  drawn?: ReadonlySet<TraceEvent>;
+  /**
    * Whether to say below what the strokes mean.
    *
    * @default {true}
@@ -81,7 +88,8 @@ const SIDE_BY_SIDE = 60;
  * @throws {RangeError} If `width` is not an integer >= 20.
  */
 export function ladder(events: readonly TraceEvent[], options: LadderOptions = {}): string {
-  const { width = 80, color = false, lifelines = lifelinesOf(events), legend = true } = options;
+  const { width = 80, color = false, drawn = new Set(), legend = true } = options;
+  const { lifelines = lifelinesOf(events.filter((event) => !drawn.has(event))) } = options;
   if (!Number.isSafeInteger(width) || width < NARROWEST) {
     throw new RangeError(
       `Cannot draw a ladder as 'width' must be an integer >= ${NARROWEST}: current value is ${width}`,
@@ -90,14 +98,14 @@ export function ladder(events: readonly TraceEvent[], options: LadderOptions = {
   const names = lifelines.filter((_, at) => Stacked.least(Math.max(2, at + 1)) <= width);
   if (names.length === 0) return "";
   if (names.length === 1) names.push(names[0] === "peer" ? "other" : "peer");
-  const drawn = rows(events, names);
+  const all = rows(events, names, drawn);
   const layout = layoutOf(width, names);
   const lines = [layout.header()];
-  for (const row of drawn) lines.push(...draw(layout, row, width, lines.length > 1));
+  for (const row of all) lines.push(...draw(layout, row, width, lines.length > 1));
   if (lifelines.length > names.length) {
     lines.push(...text(`Not drawn: ${lifelines.slice(names.length).join(", ")}`, width));
   }
-  if (legend) lines.push(...key(drawn, width));
+  if (legend) lines.push(...key(all, width));
   return lines.map((line) => line.toString(color) + "\n").join("");
 }
 
@@ -125,8 +133,8 @@ function text(words: string, width: number): Line[] {
 }
 
 /** What the strokes mean, as far as they occur. */
-function key(drawn: readonly Row[], width: number): Line[] {
-  const arrows = drawn.filter((row) => row.kind === "arrow");
+function key(rows: readonly Row[], width: number): Line[] {
+  const arrows = rows.filter((row) => row.kind === "arrow");
   const has = (what: string) => arrows.some((row) => row.what === what);
   const finished = has("fin");
   const entries = [

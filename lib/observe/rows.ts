@@ -73,9 +73,16 @@ export function moment(call: CallEvent): number {
   return waits || call.error !== undefined ? call.end ?? call.at : call.at;
 }
 
-/** The rows of a ladder of these events, between these lifelines. */
-export function rows(events: readonly TraceEvent[], lifelines: readonly string[]): Row[] {
-  return folded(new Composition(events, lifelines).rows);
+/**
+ * The rows of a ladder of these events, between these lifelines. Those in `drawn` are in an
+ * earlier picture: what they sent can still be taken here, but they are not drawn again.
+ */
+export function rows(
+  events: readonly TraceEvent[],
+  lifelines: readonly string[],
+  drawn: ReadonlySet<TraceEvent> = new Set(),
+): Row[] {
+  return folded(new Composition(events, lifelines, drawn).rows);
 }
 
 class Composition {
@@ -87,9 +94,16 @@ class Composition {
   readonly #takenBy: Map<CallEvent | undefined, Arrow[]>;
   /** Where an arrow is drawn. */
   readonly #drawn = new Map<Arrow, ArrowRow>();
+  /** What is in an earlier picture. */
+  readonly #before: ReadonlySet<TraceEvent>;
   #next = 0;
 
-  constructor(events: readonly TraceEvent[], lifelines: readonly string[]) {
+  constructor(
+    events: readonly TraceEvent[],
+    lifelines: readonly string[],
+    before: ReadonlySet<TraceEvent>,
+  ) {
+    this.#before = before;
     const when = (event: TraceEvent) => isCall(event) ? moment(event) : event.at;
     this.#order = events
       .filter((event) => isCall(event) ? lifelines.includes(event.who) : event.kind === "note")
@@ -108,7 +122,9 @@ class Composition {
   #place(event: TraceEvent): void {
     if (!isCall(event)) {
       this.#placed.add(event);
-      if (event.kind === "note") this.rows.push({ kind: "text", text: event.text });
+      if (event.kind === "note" && !this.#before.has(event)) {
+        this.rows.push({ kind: "text", text: event.text });
+      }
       return;
     }
     const taken = this.#takenBy.get(event) ?? [];
@@ -116,6 +132,7 @@ class Composition {
     for (const { sent } of taken) if (sent && !this.#placed.has(sent)) this.#place(sent);
     if (this.#placed.has(event)) return;
     this.#placed.add(event);
+    if (this.#before.has(event)) return;
     const sent = this.#sentBy.get(event) ?? [];
     if (sent.length > 0) this.#send(event, sent);
     else if (taken.length > 0) this.#take(event, taken);
@@ -165,9 +182,9 @@ class Composition {
 
   /** Brackets the rows of one read, if they stand one below the other. */
   #joinUp(taken: readonly Arrow[]): void {
-    const joined = [...new Set(taken.map((arrow) => this.#drawn.get(arrow)!))];
+    const joined = [...new Set(taken.map((arrow) => this.#drawn.get(arrow)))];
     const last = this.rows.slice(-joined.length);
-    if (joined.every((row, at) => row === last[at])) bracket(last, "join");
+    if (joined.every((row, at) => row !== undefined && row === last[at])) bracket(last, "join");
   }
 }
 

@@ -193,6 +193,27 @@ needs({ read: true }, "scenario() colours only where that is wanted", async () =
   assert((await play(steps, { color: true })).printed.includes("\x1b[31m✗\x1b[0m passes"));
 });
 
+Deno.test("Lab.draw() draws a call that waited for the last picture again, once it returned", async () => {
+  const trace = new Trace();
+  const pictures: string[] = [];
+  const lab = new Lab(trace, {
+    signal: new AbortController().signal,
+    show: (events, drawn) => {
+      const shown = events.filter((event) => !drawn.has(event));
+      pictures.push(shown.map(({ who, kind }) => `${who} ${kind}`).join(", "));
+    },
+    fail: () => {},
+  });
+  const returned = trace.begin({ kind: "read", who: "client", size: 10 });
+  lab.draw();
+  await trace.call({ kind: "write", who: "server", size: 1 }, () => Promise.resolve());
+  lab.draw();
+  returned({ bytes: 1 });
+  lab.draw();
+  lab.draw();
+  assertEquals(pictures, ["client read", "server write", "client read", ""]);
+});
+
 Deno.test("Lab.serve() puts both ends of each connection on the record, under one name", async () => {
   const trace = new Trace();
   const lab = new Lab(trace, {

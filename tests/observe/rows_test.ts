@@ -15,3 +15,27 @@ Deno.test("rows() counts in a fold what was taken, where all of it had been sent
   );
   assertEquals(folds, [{ kind: "fold", count: 15, bytes: 1500 }]);
 });
+
+Deno.test("rows() draws what an earlier picture has no second time, and still knows who sent it", () => {
+  const client = { who: "client", conn: "a b" } as const;
+  const server = { who: "server", conn: "a b" } as const;
+  const first: TraceEvent[] = [
+    { kind: "connect", ...client, remote: "b", at: 0, end: 1 },
+    { kind: "accept", ...server, at: 1, end: 1 },
+    { kind: "note", who: "", at: 2, text: "the first picture" },
+    { kind: "write", ...client, at: 3, end: 3, size: 5, bytes: 5 },
+    { kind: "write", ...client, at: 4, end: 4, size: 2, bytes: 2 },
+  ];
+  const read: TraceEvent = { kind: "read", ...server, at: 5, end: 9, size: 10, bytes: 7 };
+  const then: TraceEvent[] = [
+    { kind: "note", who: "", at: 6, text: "the second one" },
+    { kind: "write", ...client, at: 7, end: 7, size: 3, bytes: 3 },
+    { kind: "close", ...server, at: 10, end: 10 },
+  ];
+  const second = rows([...first, read, ...then], ["client", "server"], new Set(first));
+  const told = second.map((row) => {
+    if (row.kind !== "arrow") return row.kind === "text" ? row.text : row.kind;
+    return `${row.what} ${row.bytes}${row.late ? " late" : ""}${row.lost ? " lost" : ""}`;
+  });
+  assertEquals(told, ["the second one", "data 3 lost", "data 7 late", "fin 0"]);
+});
