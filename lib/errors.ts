@@ -83,7 +83,7 @@ function explainOnce(error: unknown, context: ExplainContext, seen: Set<unknown>
 /** The first row that fits, sought by the error's code, then its name, then its classes. */
 function findRow(error: Error, context: ExplainContext): Row | undefined {
   const fits = ({ on = context.op, when }: Row) =>
-    on === context.op && (when === undefined || when(context));
+    on === context.op && (when === undefined || when(context, error));
   return [codeOf(error), error.name, ...classes(error)]
     .map((key) => ROWS.find((row) => row.is === key && fits(row)))
     .find((row) => row !== undefined);

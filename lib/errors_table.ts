@@ -38,13 +38,24 @@ export interface Row {
   /** The one operation that the row is about. */
   readonly on?: Op;
   /** What else must hold. */
-  readonly when?: (context: ExplainContext) => boolean;
+  readonly when?: (context: ExplainContext, error: Error) => boolean;
   /** Whose doing it is. */
   readonly whose: Whose;
   /** What happened. */
   readonly what: string;
   /** What to do next. */
   readonly tryThis: string;
+}
+
+/** How a transfer fails by what the other side sends, asks for, or leaves out. */
+const PEERS_FAULTS: readonly unknown[] = [
+  ...["protocol", "name", "exists", "busy", "broken"],
+  ...["mismatch", "timeout", "unconfirmed", "nothing"],
+];
+
+/** Whether a `TransferError` is the other side's doing, or the other side found the fault. */
+function isPeersFault({ fault, told }: { fault?: unknown; told?: unknown }): boolean {
+  return told === true || PEERS_FAULTS.includes(fault);
 }
 
 /** The table. */
@@ -305,6 +316,19 @@ export const ROWS: readonly Row[] = [
     whose: "peer",
     what: "{addr} has ended the WebSocket: {message}",
     tryThis: "send nothing after its Close; if close() was called on this side, look there first",
+  },
+  {
+    is: "TransferError",
+    when: (_, error) => isPeersFault(error),
+    whose: "peer",
+    what: "the transfer with {addr} failed: {message}",
+    tryThis: "check that both sides mean the same protocol; then let the sender try again",
+  },
+  {
+    is: "ENOSPC",
+    whose: "kernel",
+    what: "no room is left on the disk",
+    tryThis: "make room: df -h shows where there is none",
   },
   {
     is: "WriteZero",

@@ -12,6 +12,7 @@ import { type Row, ROWS } from "../lib/errors_table.ts";
 import { FrameError } from "../lib/framing/decoder.ts";
 import { WebSocketClosedError } from "../lib/framing/websocket.ts";
 import { WebSocketHandshakeError } from "../lib/framing/websocket_handshake.ts";
+import { TransferError } from "../lib/transfer/error.ts";
 import { readExact, readToEnd, writeAll } from "../lib/stream/conn.ts";
 import { seededWorld } from "../lib/world.ts";
 
@@ -409,6 +410,29 @@ const CASES: Record<string, Case> = {
     },
     whose: "peer",
     says: "closed with code 1000",
+  },
+  "receiving a file from somebody who sends something else": {
+    provoke: () => {
+      throw new TransferError("protocol", "Cannot understand the peer");
+    },
+    whose: "peer",
+    says: "Cannot understand the peer",
+  },
+  "sending a file to somebody who has no room": {
+    provoke: () => {
+      throw new TransferError("full", "Cannot store the file", { told: true });
+    },
+    whose: "peer",
+    says: "Cannot store the file",
+  },
+  "receiving a file for which there is no room": {
+    provoke: () => {
+      const cause = Object.assign(new Error("No space left on device"), { code: "ENOSPC" });
+      throw new TransferError("full", "Cannot store", { cause });
+    },
+    whose: "kernel",
+    code: "ENOSPC",
+    says: "df -h",
   },
   "writing where nothing is taken": {
     provoke: () => {

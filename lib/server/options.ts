@@ -92,9 +92,9 @@ export interface ServeTcpOptions {
    * peer's reset or follows from our own closing, which are only told in the `"closed"`
    * event.
    *
-   * By default what {@linkcode explain} calls the peer's or the network's doing, such as a
-   * `FrameError`, is told there alone as well: no client may end the process. Anything else
-   * goes to `reportError`, which ends a process that does not listen to `"error"` events: a
+   * By default what {@linkcode explain} calls the doing of the peer, the network or the kernel,
+   * such as a `FrameError`, is told there alone as well: no client may end the process. Anything
+   * else goes to `reportError`, which ends a process that does not listen to `"error"` events: a
    * bug must not vanish.
    */
   onError?: (error: unknown, info: ConnInfo) => void;
@@ -173,7 +173,7 @@ export function checkOptions(options: ServeTcpOptions) {
 }
 
 function reportBug(error: unknown): void {
-  if (!["peer", "network"].includes(explain(error).whose)) reportError(error);
+  if (!["peer", "network", "kernel"].includes(explain(error).whose)) reportError(error);
 }
 
 /** Checks a number of connections, now or when it is changed. */
