@@ -54,7 +54,8 @@ const PEERS_FAULTS: readonly unknown[] = [
 ];
 
 /** Whether a `TransferError` is the other side's doing, or the other side found the fault. */
-function isPeersFault({ fault, told }: { fault?: unknown; told?: unknown }): boolean {
+function isPeersFault(error: Error & { fault?: unknown; told?: unknown }): boolean {
+  const { fault, told } = error;
   return told === true || PEERS_FAULTS.includes(fault);
 }
 
