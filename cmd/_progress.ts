@@ -91,7 +91,7 @@ export class ProgressBar implements Disposable {
 }
 
 /** What stands beside the bar: whose, how much, how fast, how long still. */
-function progressLine(running: readonly Progress[], bar: string, rate: number): string {
+export function progressLine(running: readonly Progress[], bar: string, rate: number): string {
   const [first] = running;
   const whose = running.length === 1
     ? first?.name === undefined ? "" : `${quote(first.name)} `
@@ -119,7 +119,7 @@ export function sizeText(bytes: number): string {
 }
 
 /** A time as a clock shows it: 0:07, 12:34, 1:00:00. */
-function timeText(seconds: number): string {
+export function timeText(seconds: number): string {
   const whole = Math.ceil(seconds);
   const parts = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
   const shown = parts[0] === 0 ? parts.slice(1) : parts;
