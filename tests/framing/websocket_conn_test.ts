@@ -5,7 +5,7 @@ import { WebSocketConn, type WebSocketConnOptions } from "../../lib/framing/webs
 import { WebSocketHandshakeError } from "../../lib/framing/websocket_handshake.ts";
 import { WebSocketFrameError } from "../../lib/framing/websocket_message.ts";
 import { FrameError } from "../../lib/framing/decoder.ts";
-import { type Duplex, readToEnd, writeAll } from "../../lib/stream/conn.ts";
+import { type Duplex, readExact, readToEnd, writeAll } from "../../lib/stream/conn.ts";
 import { memoryPair } from "../../lib/stream/memory.ts";
 import { seededWorld } from "../../lib/world.ts";
 import { bytes } from "./_cuts.ts";
@@ -26,6 +26,12 @@ async function open(
 function bare(options: WebSocketConnOptions = {}): [client: Duplex, server: WebSocketConn] {
   const [here, there] = memoryPair();
   return [here, new WebSocketConn(there, { role: "server", ...options })];
+}
+
+/** Sends a ping and reads what comes back: from then on the server waits for more. */
+async function pinged(client: Duplex, byte: number): Promise<Uint8Array> {
+  await writeAll(client, Uint8Array.of(0x89, 0x81, 0, 0, 0, 0, byte));
+  return await readExact(client, 3);
 }
 
 Deno.test("WebSocketConn carries texts and bytes both ways, in order", async () => {
@@ -65,13 +71,10 @@ Deno.test("WebSocketConn does not let messages sent at once mix", async () => {
   await Promise.all([client.close(), server.receive()]);
 });
 
-Deno.test("WebSocketConn answers a ping while it receives", async () => {
+Deno.test("WebSocketConn answers each ping while it receives", async () => {
   const [client, server] = bare();
   const received = server.receive();
-  await writeAll(client, Uint8Array.of(0x89, 0x81, 0, 0, 0, 0, 7));
-  const pong = new Uint8Array(3);
-  assertEquals(await client.read(pong), 3);
-  assertEquals(pong, Uint8Array.of(0x8a, 1, 7));
+  for (const byte of [7, 8]) assertEquals(await pinged(client, byte), Uint8Array.of(0x8a, 1, byte));
   client[Symbol.dispose]();
   await assertRejects(() => received, WebSocketFrameError);
 });
@@ -96,6 +99,16 @@ Deno.test("WebSocketConn.close() from both sides at once ends both", async () =>
   const [client, server] = await open();
   const closings = await Promise.all([client.close({ code: 1001 }), server.close({ code: 3001 })]);
   assertEquals(closings.map(({ code }) => code), [3001, 1001]);
+});
+
+Deno.test("WebSocketConn.close() called twice at once closes once", async () => {
+  const [client, server] = await open();
+  const [one, two] = await Promise.all([
+    client.close({ code: 3000 }),
+    client.close({ code: 3001 }),
+    server.receive(),
+  ]);
+  assertEquals([one.code, two.code, server.closing?.code], [3000, 3000, 3000]);
 });
 
 Deno.test("WebSocketConn.close() drops what still comes, also under a pending receive", async () => {
@@ -178,17 +191,19 @@ Deno.test("WebSocketConn disposed under a pending receive ends it with null", as
   client[Symbol.dispose]();
 });
 
-Deno.test("WebSocketConn.receive() loses nothing when its signal aborts", async () => {
-  const [client, server] = await open();
+Deno.test("WebSocketConn.receive() loses nothing when its signal aborts under a read", async () => {
+  const [client, server] = bare();
   const reason = new Error("enough");
   const abort = new AbortController();
   const pending = server.receive({ signal: abort.signal });
+  await pinged(client, 1);
   abort.abort(reason);
   assert(await assertRejects(() => pending) === reason);
   assert(await assertRejects(() => server.receive({ signal: abort.signal })) === reason);
-  await client.send("kept");
-  assertEquals(await server.receive(), "kept");
-  await Promise.all([client.close(), server.receive()]);
+  await writeAll(client, Uint8Array.of(0x81, 0x81, 0, 0, 0, 0, 0x61));
+  assertEquals(await server.receive(), "a");
+  server[Symbol.dispose]();
+  client[Symbol.dispose]();
 });
 
 Deno.test("WebSocketConn is iterable until it closes, and await using closes it", async () => {
@@ -248,7 +263,8 @@ Deno.test("upgradeWebSocket() answers garbage with 400, and silence with an erro
 
   const [quiet, waiting] = memoryPair();
   await quiet.closeWrite();
-  await assertRejects(() => upgradeWebSocket(waiting), WebSocketHandshakeError);
+  const error = await assertRejects(() => upgradeWebSocket(waiting), WebSocketHandshakeError);
+  assertEquals(error.status, 400);
   for (const conn of [here, there, quiet, waiting]) conn[Symbol.dispose]();
 });
 
@@ -281,5 +297,5 @@ Deno.test("WebSocketConn refuses a closeTimeout that is no time", () => {
   for (const closeTimeout of [-1, NaN]) {
     assertThrows(() => new WebSocketConn(conn, { role: "server", closeTimeout }), RangeError);
   }
-  conn[Symbol.dispose]();
+  new WebSocketConn(conn, { role: "server", closeTimeout: 0 })[Symbol.dispose]();
 });

@@ -101,6 +101,10 @@ Deno.test("encodeWebSocketRequest() asks as RFC 6455, 4.1 says", () => {
       "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: chat, superchat\r\n" +
       "Origin: http://example.com\r\n\r\n",
   );
+  const asked = (protocols: string[]) =>
+    text(encodeWebSocketRequest({ host: "h", key: KEY, protocols }));
+  assert(!asked([]).includes("Protocol"));
+  assert(asked(["chat"]).includes("Sec-WebSocket-Protocol: chat\r\n"));
   for (const protocols of [["a", "a"], ["a b"], [""], ["a,b"]]) {
     assertThrows(() => encodeWebSocketRequest({ host: "h", key: KEY, protocols }), TypeError);
   }
