@@ -1,5 +1,6 @@
 /** Every connection of a listener, whatever its clients and the system do. */
 
+import type { TcpSocket } from "../stream/tcp.ts";
 import { realWorld, type World } from "../world.ts";
 
 /** What {@linkcode Acceptor} needs of a listener; `Deno.TcpListener` has it. */
@@ -8,6 +9,16 @@ export interface Accepting<Conn> {
   accept(): Promise<Conn>;
   /** Frees the port, or lets a pending `accept()` free it as it rejects. */
   close(): void;
+}
+
+/** A listener that {@linkcode serveTcp} can serve: `Deno.TcpListener`, or what `listenResettable()` makes. */
+export interface Listening extends Accepting<TcpSocket> {
+  /** Where it listens. */
+  readonly addr: { readonly hostname: string; readonly port: number };
+  /** Lets a pending `accept()` keep the process alive. */
+  ref(): void;
+  /** Lets the process end although an `accept()` is pending. */
+  unref(): void;
 }
 
 /** Options for {@linkcode Acceptor}. */

@@ -1,6 +1,8 @@
 /** Who comes in, who waits, and who is sent away. */
 
 import { tcpAddr } from "../addr.ts";
+import { isResettable } from "../stream/conn.ts";
+import type { TcpSocket } from "../stream/tcp.ts";
 import { realWorld } from "../world.ts";
 import type { ServerEvent } from "./events.ts";
 import type { CheckedOptions } from "./options.ts";
@@ -27,10 +29,11 @@ export class Door {
   readonly #whenFull: CheckedOptions["whenFull"];
   readonly #tell: DoorOptions["tell"];
   /** Taken over from the kernel's queue by a shutdown, until a place becomes free. */
-  readonly #waiting: Deno.TcpConn[] = [];
+  readonly #waiting: TcpSocket[] = [];
   #maxConns: number;
   #suspended = false;
   #state: "open" | "draining" | "closed" = "open";
+  #resets = false;
   #refed = true;
   #notice: (() => void) | undefined;
 
@@ -83,7 +86,7 @@ export class Door {
   }
 
   /** Serves a connection now, or when there is a place, or never. */
-  admit(conn: Deno.TcpConn): void {
+  admit(conn: TcpSocket): void {
     if (this.#state === "closed") this.#refuse(conn, "ended");
     else if (!this.#full) this.#begin(conn);
     else if (this.#whenFull === "refuse") this.#refuse(conn, "full");
@@ -96,9 +99,10 @@ export class Door {
     this.changed();
   }
 
-  /** From now on nobody comes in, and who waits is sent away. */
-  close(): void {
+  /** From now on nobody comes in, and who waits is sent away; by RST, if it `resets`. */
+  close(resets = false): void {
     this.#state = "closed";
+    this.#resets ||= resets;
     for (const conn of this.#waiting.splice(0)) this.#refuse(conn, "ended");
     this.changed();
   }
@@ -109,13 +113,14 @@ export class Door {
     this.changed(); // to wait by a timer of the new kind
   }
 
-  #begin(conn: Deno.TcpConn): void {
+  #begin(conn: TcpSocket): void {
     if (!this.#refed) conn.unref();
     this.#sessions.begin(conn);
   }
 
-  #refuse(conn: Deno.TcpConn, reason: "full" | "ended"): void {
+  #refuse(conn: TcpSocket, reason: "full" | "ended"): void {
     const { hostname, port } = conn.remoteAddr;
+    if (this.#resets && isResettable(conn)) conn.reset();
     conn[Symbol.dispose]();
     this.refused++;
     this.#tell?.({ type: "refused", remoteAddr: tcpAddr(hostname, port), reason });

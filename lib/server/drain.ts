@@ -45,6 +45,17 @@ export interface DrainReport {
   readonly held: readonly HeldConn[];
 }
 
+/** How many connections {@linkcode TcpServer.abort} ended, and how. */
+export interface AbortReport {
+  /** By RST: their clients know that something broke, and nothing of them is left in the kernel. */
+  readonly reset: number;
+  /**
+   * By FIN, as Deno's own connections cannot say RST before it: a client may take what it got
+   * for everything. TIME_WAIT stays, for a minute on Linux.
+   */
+  readonly closed: number;
+}
+
 /** Keeps the record of one shutdown. */
 export class DrainLog {
   readonly #since: number;

@@ -3,6 +3,7 @@
 import type { TcpAddr } from "../addr.ts";
 import { explain } from "../errors.ts";
 import { realWorld, type World } from "../world.ts";
+import type { Listening } from "./accept.ts";
 import type { ServerEvent } from "./events.ts";
 import type { ConnInfo } from "./session.ts";
 
@@ -21,6 +22,14 @@ export interface ServeTcpOptions {
    * @default {0}
    */
   port?: number;
+  /**
+   * Serves a listener that is open already, in place of one that `hostname`, `port`, `backlog`
+   * and `reusePort` describe. With `await listenResettable()` the server's connections can be
+   * reset, by a handler, and all at once by {@linkcode TcpServer.abort}.
+   *
+   * @default A listener of the server's own, whose connections cannot say RST.
+   */
+  listener?: Listening | undefined;
   /**
    * How many connections the kernel may hold that are not accepted yet. It takes the
    * smaller of this and its own limit, which on Linux is `net.core.somaxconn`.
@@ -124,6 +133,7 @@ export function checkOptions(options: ServeTcpOptions) {
   const {
     hostname = "127.0.0.1",
     port = 0,
+    listener,
     backlog = LARGEST_BACKLOG,
     signal,
     maxConns = Infinity,
@@ -156,6 +166,7 @@ export function checkOptions(options: ServeTcpOptions) {
   return {
     hostname,
     port,
+    listener,
     backlog,
     signal,
     maxConns,

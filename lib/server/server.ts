@@ -5,10 +5,11 @@
  */
 
 import { type TcpAddr, tcpAddr } from "../addr.ts";
-import { Acceptor } from "./accept.ts";
+import type { TcpSocket } from "../stream/tcp.ts";
+import { Acceptor, type Listening } from "./accept.ts";
 import { bindError } from "./bind_error.ts";
 import { Door } from "./door.ts";
-import { DrainLog, type DrainReport, type ShutdownOptions } from "./drain.ts";
+import { type AbortReport, DrainLog, type DrainReport, type ShutdownOptions } from "./drain.ts";
 import type { ServerEvent, ServerStats } from "./events.ts";
 import {
   type CheckedOptions,
@@ -48,6 +49,16 @@ export interface TcpServer extends AsyncDisposable {
    * Called again it returns the same promise; an earlier `signal` shortens the patience.
    */
   shutdown(options?: ShutdownOptions): Promise<DrainReport>;
+  /**
+   * Ends the server now, by RST: connections that can be reset are, those in the kernel's
+   * queue in any case; others are closed, and the report says how many of each. The RSTs are
+   * out when this returns. It resolves as {@linkcode finished} does, when the handlers have
+   * noticed, a second later at most. Again it returns the same promise.
+   *
+   * Deno's own connections cannot be reset, so an emergency needs
+   * `serveTcp({ listener: await listenResettable() }, …)`.
+   */
+  abort(): Promise<AbortReport>;
   /**
    * Serves no new connection until {@linkcode resume}: they wait in the kernel's queue,
    * all but one, which waits here. Those being served go on.
@@ -89,7 +100,7 @@ export function serveTcp(options: ServeTcpOptions, handler: TcpHandler): TcpServ
     );
   }
   const checked = checkOptions(options);
-  return new Server(listen(checked), checked, handler);
+  return new Server(checked.listener ?? listen(checked), checked, handler);
 }
 
 function listen({ hostname, port, backlog, reusePort }: CheckedOptions): Deno.TcpListener {
@@ -116,8 +127,8 @@ class Server implements TcpServer {
   readonly addr: TcpAddr;
   readonly finished: Promise<void>;
   readonly #options: CheckedOptions;
-  readonly #listener: Deno.TcpListener;
-  readonly #acceptor: Acceptor<Deno.TcpConn>;
+  readonly #listener: Listening;
+  readonly #acceptor: Acceptor<TcpSocket>;
   readonly #door: Door;
   readonly #sessions: Sessions;
   /** Aborts at the very end: stops every timer, and listening to signals. */
@@ -129,8 +140,9 @@ class Server implements TcpServer {
   #ended = false;
   #drainLog: DrainLog | undefined;
   #report: Promise<DrainReport> | undefined;
+  #aborted: Promise<AbortReport> | undefined;
 
-  constructor(listener: Deno.TcpListener, options: CheckedOptions, handler: TcpHandler) {
+  constructor(listener: Listening, options: CheckedOptions, handler: TcpHandler) {
     const { hostname, port } = listener.addr;
     const { signal, onListen, onEvent, world } = options;
     const tell = this.#tell = onEvent && guarded(onEvent);
@@ -230,12 +242,26 @@ class Server implements TcpServer {
     return promise;
   }
 
-  /** Now: closes the listener and every connection, and gives handlers little time to notice. */
+  abort(): Promise<AbortReport> {
+    if (this.#aborted === undefined) {
+      this.#stop(true);
+      const report = this.#sessions.abort();
+      this.#aborted = this.finished.then(() => report);
+    }
+    return this.#aborted;
+  }
+
+  /** Now: closes the listener and every connection. */
   #end(reason: "cut" | "aborted"): void {
+    this.#stop(false);
+    this.#sessions.cut(reason);
+  }
+
+  /** Nobody comes in any more, and handlers have little time left to notice. */
+  #stop(resets: boolean): void {
     this.#ended = true;
     this.#acceptor.close();
-    this.#door.close();
-    this.#sessions.cut(reason);
+    this.#door.close(resets);
     this.#after(LAST_WORDS, () => this.#sessions.abandon());
   }
 

@@ -1,6 +1,7 @@
 /** One connection, from the server's hand into the handler's and back. */
 
 import type { TcpAddr } from "../addr.ts";
+import { isResettable } from "../stream/conn.ts";
 import type { TcpStream } from "../stream/tcp.ts";
 import type { ClosedEvent, CloseReason } from "./events.ts";
 
@@ -91,6 +92,16 @@ export class Session implements ConnInfo {
     if (!this.conn.closed) this.#cutReason = reason;
     this.conn[Symbol.dispose]();
     this.ask();
+  }
+
+  /** The same by RST, where the connection can say that. */
+  abort(): "reset" | "closed" | undefined {
+    const { conn } = this;
+    const how = conn.closed ? undefined : isResettable(conn) ? "reset" : "closed";
+    if (!conn.closed) this.#cutReason = "aborted";
+    if (isResettable(conn)) conn.reset();
+    this.cut("aborted");
+    return how;
   }
 
   /** What cut it, if the server did. */

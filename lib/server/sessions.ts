@@ -1,6 +1,7 @@
 /** All the connections a server is serving. */
 
-import { TcpStream } from "../stream/tcp.ts";
+import { type TcpSocket, tcpStream } from "../stream/tcp.ts";
+import type { AbortReport } from "./drain.ts";
 import type { ServerEvent, ServerStats } from "./events.ts";
 import type { CheckedOptions } from "./options.ts";
 import { type CutReason, Session, type TcpHandler, type Thrown } from "./session.ts";
@@ -51,11 +52,11 @@ export class Sessions {
   }
 
   /** Serves `conn`, and closes it in the end. */
-  begin(conn: Deno.TcpConn): void {
+  begin(conn: TcpSocket): void {
     const { options, tell } = this.#server;
     const { idleTimeout, world } = options;
     configure(conn, options);
-    const session = new Session(++this.#accepted, new TcpStream(conn), world.now());
+    const session = new Session(++this.#accepted, tcpStream(conn), world.now());
     if (this.#asked) session.ask();
     this.#all.add(session);
     this.#peak = Math.max(this.#peak, this.#all.size);
@@ -88,6 +89,13 @@ export class Sessions {
   /** Closes every connection; the handlers should notice, and return. */
   cut(reason: CutReason): void {
     for (const session of this.#all) session.cut(reason);
+  }
+
+  /** Resets every connection that can be, and closes the others. */
+  abort(): AbortReport {
+    const hows = [...this.#all].map((session) => session.abort());
+    const count = (of: string) => hows.filter((how) => how === of).length;
+    return { reset: count("reset"), closed: count("closed") };
   }
 
   /** Waits no longer for the handlers that have not returned. */
@@ -168,7 +176,7 @@ export class Sessions {
   }
 }
 
-function configure(conn: Deno.TcpConn, { noDelay, keepAlive }: CheckedOptions): void {
+function configure(conn: TcpSocket, { noDelay, keepAlive }: CheckedOptions): void {
   try {
     if (noDelay) conn.setNoDelay();
     if (keepAlive) conn.setKeepAlive();

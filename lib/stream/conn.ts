@@ -67,7 +67,7 @@ export interface Resettable extends Duplex {
 }
 
 /** Whether `conn` can be {@linkcode Resettable.reset | reset}; a `Deno.TcpConn` cannot. */
-export function isResettable(conn: Duplex): conn is Resettable {
+export function isResettable<Conn extends Duplex>(conn: Conn): conn is Conn & Resettable {
   return "reset" in conn && typeof conn.reset === "function";
 }
 

@@ -28,9 +28,10 @@ import { type TcpAddr, tcpAddr } from "../addr.ts";
 import { realWorld, type World } from "../world.ts";
 import { badResource, brokenPipe, interrupted, type SystemError, systemError } from "./_errors.ts";
 import type { Resettable } from "./conn.ts";
+import type { TcpSocket } from "./tcp.ts";
 
 /** A TCP connection that can be reset. */
-export interface ResettableConn extends Resettable {
+export interface ResettableConn extends Resettable, TcpSocket {
   /** Our end. */
   readonly localAddr: TcpAddr;
   /** The peer's end. */
@@ -153,6 +154,12 @@ export interface ResettableListener extends Disposable {
    * @throws {Deno.errors.BadResource} Once the listener is disposed.
    */
   accept(): Promise<ResettableConn>;
+  /** The same as disposing. */
+  close(): void;
+  /** Lets the listener keep the process alive, as it does at first. */
+  ref(): void;
+  /** Lets the process end although this listens. */
+  unref(): void;
   /** Stops listening. Connections that nobody accepted are reset; others go on. */
   [Symbol.dispose](): void;
 }
@@ -220,6 +227,18 @@ class SocketListener implements ResettableListener {
     this.#server.close();
     for (const conn of this.#arrived.splice(0)) conn.reset();
     for (const accept of this.#accepts.splice(0)) accept.reject(badResource());
+  }
+
+  close(): void {
+    this[Symbol.dispose]();
+  }
+
+  ref(): void {
+    this.#server.ref();
+  }
+
+  unref(): void {
+    this.#server.unref();
   }
 }
 
@@ -316,6 +335,22 @@ class SocketConn implements ResettableConn {
       this.#socket.end(this.#finishing.resolve);
     }
     return this.#finishing.promise;
+  }
+
+  setNoDelay(noDelay = true): void {
+    this.#socket.setNoDelay(noDelay);
+  }
+
+  setKeepAlive(keepAlive = true): void {
+    this.#socket.setKeepAlive(keepAlive);
+  }
+
+  ref(): void {
+    this.#socket.ref();
+  }
+
+  unref(): void {
+    this.#socket.unref();
   }
 
   reset(): void {

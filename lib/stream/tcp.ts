@@ -6,7 +6,23 @@
  */
 
 import { type TcpAddr, tcpAddr } from "../addr.ts";
-import type { Duplex } from "./conn.ts";
+import { type Duplex, isResettable, type Resettable } from "./conn.ts";
+
+/** What a {@linkcode TcpStream} can stand upon: a `Deno.TcpConn` does, and a {@linkcode ResettableConn}. */
+export interface TcpSocket extends Duplex {
+  /** Our end. */
+  readonly localAddr: { readonly hostname: string; readonly port: number };
+  /** The peer's end. */
+  readonly remoteAddr: { readonly hostname: string; readonly port: number };
+  /** Whether small writes go out at once (TCP_NODELAY). */
+  setNoDelay(noDelay?: boolean): void;
+  /** Whether the kernel probes an idle peer (SO_KEEPALIVE). */
+  setKeepAlive(keepAlive?: boolean): void;
+  /** Lets a pending operation keep the process alive. */
+  ref(): void;
+  /** Lets the process end although an operation is pending. */
+  unref(): void;
+}
 
 /**
  * An open TCP connection.
@@ -34,12 +50,12 @@ export class TcpStream implements Duplex {
   failure: Error | undefined;
   /** The BrokenPipe by which the peer first refused a write; that our own FIN causes is none. */
   refusal: Error | undefined;
-  readonly #conn: Deno.TcpConn;
+  readonly #conn: TcpSocket;
   #localAddr: TcpAddr | undefined;
   #remoteAddr: TcpAddr | undefined;
 
   /** Takes over `conn`: from now on, dispose this instead. */
-  constructor(conn: Deno.TcpConn) {
+  constructor(conn: TcpSocket) {
     this.#conn = conn;
   }
 
@@ -129,4 +145,26 @@ export class TcpStream implements Duplex {
     // The peer takes no more; what it sent before can still be read.
     return this.writeClosed ? broken : this.refusal ??= broken;
   }
+}
+
+/** A {@linkcode TcpStream} that can send RST, over a connection that can. */
+export class ResettableStream extends TcpStream implements Resettable {
+  readonly #conn: TcpSocket & Resettable;
+
+  /** Takes over `conn`: from now on, dispose or reset this instead. */
+  constructor(conn: TcpSocket & Resettable) {
+    super(conn);
+    this.#conn = conn;
+  }
+
+  /** Closes at once, by RST; does nothing once it is closed. */
+  reset(): void {
+    this.closed = true;
+    this.#conn.reset();
+  }
+}
+
+/** Takes over `conn`, in a stream that can be reset if `conn` can. */
+export function tcpStream(conn: TcpSocket): TcpStream {
+  return isResettable(conn) ? new ResettableStream(conn) : new TcpStream(conn);
 }

@@ -3,7 +3,7 @@
 import { assertEquals } from "@std/assert";
 import type { ServerEvent } from "../../lib/server/events.ts";
 import type { TcpHandler } from "../../lib/server/session.ts";
-import { readExact, writeAll } from "../../lib/stream/conn.ts";
+import { type Duplex, readExact, writeAll } from "../../lib/stream/conn.ts";
 
 /** Something to say. */
 export const BYTE = Uint8Array.of(7);
@@ -23,7 +23,7 @@ export const untilTold: TcpHandler = async (_conn, { signal }) => {
 };
 
 /** One byte there and back: the handler is in. */
-export async function roundTrip(client: Deno.TcpConn): Promise<void> {
+export async function roundTrip(client: Duplex): Promise<void> {
   await writeAll(client, BYTE);
   assertEquals(await readExact(client, 1), BYTE);
 }
