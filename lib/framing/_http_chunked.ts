@@ -27,22 +27,22 @@ export class ChunkedDecoder {
   readonly #fault: Fault;
   readonly #lines: HttpLines;
   readonly #fields: HttpFieldsDecoder;
-  readonly #maxExtension: number;
+  readonly #maxBurden: number;
   readonly #maxBody: number;
   #part: "size" | "data" | "line end" | "trailers" = "size";
   /** Bytes still to come of this chunk. */
   #left = 0;
   /** Bytes announced so far. */
   #total = 0;
-  /** Bytes of extensions so far beyond one for each byte of data. */
-  #extension = 0;
+  /** Bytes of chunk lines so far, their sizes apart, beyond one for each byte of data. */
+  #burden = 0;
 
   /** Keeps to `limits`, for each line, for the trailers and for the data in all. */
   constructor(limits: HttpBodyLimits, fault: Fault) {
     this.#fault = fault;
     this.#lines = new HttpLines(limits.maxLine, fault);
     this.#fields = new HttpFieldsDecoder(limits, "server", fault);
-    this.#maxExtension = limits.maxHead;
+    this.#maxBurden = limits.maxHead;
     this.#maxBody = limits.maxBody;
   }
 
@@ -126,11 +126,12 @@ export class ChunkedDecoder {
         length: this.#total,
       });
     }
-    // Extensions mean nothing to us, so bytes of them without data are only a burden.
-    this.#extension = Math.max(this.#extension + extension.length - size, 0);
-    if (this.#extension > this.#maxExtension) {
-      throw this.#fault("too-long", "the extensions of its chunks must not outweigh their data", {
-        limit: this.#maxExtension,
+    // Extensions and leading zeros mean nothing to us: without data they are only a burden.
+    const beside = line.length - size.toString(16).length;
+    this.#burden = Math.max(this.#burden + beside - size, 0);
+    if (this.#burden > this.#maxBurden) {
+      throw this.#fault("too-long", "what stands beside chunk sizes must not outweigh the data", {
+        limit: this.#maxBurden,
       });
     }
     return size;

@@ -136,3 +136,11 @@ Deno.test("HttpResponseDecoder refuses extensions that outweigh the data", () =>
   const fair = chunk("a".repeat(30)).repeat(10) + "0\r\n\r\n";
   assertEquals(bodyOf(response(CHUNKED, fair), limits).length, 300);
 });
+
+Deno.test("HttpResponseDecoder refuses zeros ahead of chunk sizes that outweigh the data", () => {
+  const chunk = (data: string) => `${"0".repeat(30)}${data.length.toString(16)}\r\n${data}\r\n`;
+  const limits = { maxHead: 100 };
+  assertEquals(faultOf(response(CHUNKED, chunk("a").repeat(10)), limits).code, "too-long");
+  const fair = chunk("a".repeat(30)).repeat(10) + "0\r\n\r\n";
+  assertEquals(bodyOf(response(CHUNKED, fair), limits).length, 300);
+});
