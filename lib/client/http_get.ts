@@ -25,6 +25,7 @@
 
 import { FramedConn } from "../framing/frames.ts";
 import { type HttpField, HttpFields } from "../framing/http_fields.ts";
+import type { HttpLimits } from "../framing/http_head.ts";
 import { encodeHttpRequest, type HttpRequest } from "../framing/http_request.ts";
 import {
   HttpResponseDecoder,
@@ -35,7 +36,7 @@ import { realWorld, type World } from "../world.ts";
 import { dial } from "./dial.ts";
 
 /** Options for {@linkcode httpGet}. */
-export interface HttpGetOptions {
+export interface HttpGetOptions extends HttpLimits {
   /**
    * `"HEAD"` asks for the head alone.
    *
@@ -154,6 +155,7 @@ export class HttpAnswer implements Disposable {
  * Connects, sends the request, and resolves when the response's head is here.
  *
  * @throws {TypeError} If the URL or a field is wrong; nothing was sent then.
+ * @throws {RangeError} If a limit limits nothing; nothing was sent then.
  * @throws {DialError} If it cannot connect.
  * @throws {FrameError} If what comes is no HTTP, or ends too early.
  * @throws {DOMException} `"TimeoutError"` if the server is silent for too long.
@@ -165,12 +167,13 @@ export async function httpGet(
   const { method = "GET", fields = [], timeout = 10_000, signal, world = realWorld } = options;
   const { hostname, port, host, target } = httpTarget(url);
   const request = { method, host, target, fields: [...fields, ["Connection", "close"]] } as const;
-  encodeHttpRequest(request); // a wrong field should not cost a connection
+  encodeHttpRequest(request); // a wrong field should not cost a connection, nor a wrong limit
+  const decoder = new HttpResponseDecoder({ ...options, request: { method } });
 
   const conn = new FramedConn<HttpResponseEvent, HttpRequest>(
     await dial({ hostname, port }, { timeout, signal, world }),
     {
-      decoder: new HttpResponseDecoder({ request: { method } }),
+      decoder,
       encoder: { encode: encodeHttpRequest },
       world,
     },

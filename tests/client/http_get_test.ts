@@ -100,6 +100,16 @@ Deno.test("httpGet() rejects what is no HTTP, and an answer that never begins", 
   assertEquals(truncated.code, "truncated");
 });
 
+Deno.test("httpGet() keeps to its limits for the head, and to none that limits nothing", async () => {
+  const field = `X: ${"y".repeat(9000)}\r\n`;
+  await using server = serving(`HTTP/1.1 200 OK\r\n${field}Content-Length: 2\r\n\r\nhi`);
+  await assertRejects(() => httpGet(server.url("/")), FrameError, "8192 bytes");
+  using answer = await httpGet(server.url("/"), { maxLine: 10_000 });
+  assertEquals(await bodyOf(answer), "hi");
+  await assertRejects(() => httpGet(server.url("/"), { maxFields: 0 }), RangeError);
+  assertEquals(server.requests.length, 2);
+});
+
 Deno.test("httpGet() gives up on a server that is silent for its timeout", async () => {
   const asked = Promise.withResolvers<void>();
   await using server = serveTcp({}, async (conn) => {
