@@ -5,12 +5,16 @@
  */
 
 import { writeAll, type Writer } from "../stream/conn.ts";
+import { Gather } from "./_gather.ts";
+
+/** So many pieces wait that nobody waits for. Guessed: more than a peer asks for at once. */
+const MOST_UNAWAITED = 32;
 
 /** Writes to one writer, whole pieces in the order of the calls. */
 export class WriteTurns {
   readonly #to: Writer;
   #last: Promise<unknown> = Promise.resolve();
-  #latest: Uint8Array | undefined;
+  #unawaited: Uint8Array[] = [];
 
   /** Writes to `to`, which nobody else does. */
   constructor(to: Writer) {
@@ -28,19 +32,20 @@ export class WriteTurns {
   }
 
   /**
-   * Writes `bytes` without being waited for; if others are given here before their turn has
-   * come, only the latest are written. An error is left to those who wait.
+   * Writes `bytes` without being waited for. Of those given here that wait for their turn,
+   * the latest 32 are written: a peer that does not read makes us hold no more. An error is
+   * left to those who wait.
    */
-  writeLatest(bytes: Uint8Array): void {
-    const queued = this.#latest !== undefined;
-    this.#latest = bytes;
-    if (!queued) this.#take(() => this.#takeLatest()).catch(() => {});
+  writeSoon(bytes: Uint8Array): void {
+    this.#unawaited.push(bytes);
+    if (this.#unawaited.length > MOST_UNAWAITED) this.#unawaited.shift();
+    if (this.#unawaited.length === 1) this.#take(() => this.#takeUnawaited()).catch(() => {});
   }
 
-  #takeLatest(): Uint8Array {
-    const latest = this.#latest!;
-    this.#latest = undefined;
-    return latest;
+  #takeUnawaited(): Uint8Array {
+    const all = new Gather(Infinity);
+    for (const bytes of this.#unawaited.splice(0)) all.append(bytes);
+    return all.take();
   }
 
   #take(bytes: () => Uint8Array): Promise<void> {

@@ -127,8 +127,8 @@ export class WebSocketSession implements Decoder<WebSocketMessage> {
 
   /**
    * Takes what the rules want sent: the pong for a ping, or our Close frame, or `undefined`.
-   * Only the latest of several pings is answered (5.5.3), and none once the peer has closed
-   * (5.5.2): a flood of them makes us hold nothing.
+   * If it is not asked after each message, only the latest ping is answered (5.5.3): a flood
+   * of them makes us hold nothing. None is once the peer has closed (5.5.2).
    */
   takeOwed(): Uint8Array | undefined {
     const owed = this.#owed;

@@ -230,7 +230,7 @@ export class WebSocketConn implements AsyncDisposable, Disposable {
     const owed = this.#session.takeOwed();
     if (owed === undefined) return;
     if (this.#session.sent) this.#turns.write(owed).catch(() => {});
-    else this.#turns.writeLatest(owed);
+    else this.#turns.writeSoon(owed);
   }
 
   /**

@@ -79,6 +79,23 @@ Deno.test("WebSocketConn answers each ping while it receives", async () => {
   await assertRejects(() => received, WebSocketFrameError);
 });
 
+Deno.test("WebSocketConn holds 32 pongs for a peer who floods it with pings and does not read", async () => {
+  const [here, there] = memoryPair({ capacity: 1 });
+  const server = new WebSocketConn(there, { role: "server" });
+  const received = server.receive();
+  for (let byte = 0; byte < 100; byte++) {
+    await writeAll(here, Uint8Array.of(0x89, 0x81, 0, 0, 0, 0, byte));
+  }
+  await writeAll(here, Uint8Array.of(0x81, 0x80, 0, 0, 0, 0));
+  assertEquals(await received, "");
+  const pongs = await readExact(here, 33 * 3);
+  const [first, ...latest] = Array.from({ length: 33 }, (_, i) => pongs[i * 3 + 2]);
+  assertEquals([first, ...latest], [0, ...Array.from({ length: 32 }, (_, i) => 68 + i)]);
+  server[Symbol.dispose]();
+  assertEquals(await readToEnd(here), new Uint8Array(0));
+  here[Symbol.dispose]();
+});
+
 Deno.test("WebSocketConn.close() says its reason and hears the other's", async () => {
   const [client, server] = await open();
   const [closing, last] = await Promise.all([
