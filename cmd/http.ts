@@ -28,7 +28,7 @@ import { FrameError } from "../lib/framing/decoder.ts";
 import type { HttpFields } from "../lib/framing/http_fields.ts";
 import { FailureError, type Io, run } from "./_cli.ts";
 import { duration, type Flag, toggle } from "./_flag.ts";
-import { parseFlags } from "./_flags.ts";
+import { parseFlags, UsageError } from "./_flags.ts";
 import { need } from "./_permissions.ts";
 
 /** What the command line may say. */
@@ -63,13 +63,14 @@ export async function main(args: string[], io: Io): Promise<void> {
 }
 
 const httpUrl: Flag<string> = {
-  allowed: "a URL such as http://example.com/ (no https: there is no TLS here)",
+  allowed: "a URL such as http://example.com/",
   read(text) {
     try {
       httpTarget(text);
       return text;
-    } catch {
-      return undefined;
+    } catch (error) {
+      if (error instanceof TypeError) throw new UsageError(error.message);
+      throw error;
     }
   },
 };

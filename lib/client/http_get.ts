@@ -26,7 +26,7 @@
 import { FramedConn } from "../framing/frames.ts";
 import { type HttpField, HttpFields } from "../framing/http_fields.ts";
 import type { HttpLimits } from "../framing/http_head.ts";
-import { encodeHttpRequest, type HttpRequest } from "../framing/http_request.ts";
+import { encodeHttpRequest, type HttpRequest, isHost } from "../framing/http_request.ts";
 import {
   HttpResponseDecoder,
   type HttpResponseEvent,
@@ -82,17 +82,20 @@ export interface HttpTarget {
  * Reads an `http:` URL. Its fragment is for whoever asked, and is not sent.
  *
  * @throws {TypeError} If it is no URL, or `https:`, for which TLS is missing here, or
- * carries a name and a password, which would go over the wire in the clear.
+ * carries a name and a password, which would go over the wire in the clear, or leads to a
+ * host that no `Host` field can name, or to port 0. The message repeats no password.
  */
 export function httpTarget(url: string | URL): HttpTarget {
   const parsed = URL.parse(url);
   if (parsed === null) throw wrongUrl("be a URL such as http://example.com/", url);
   if (parsed.protocol !== "http:") {
-    throw wrongUrl("start with http://, since there is no TLS here", url);
+    throw wrongUrl("start with http:, since there is no TLS here", parsed.protocol);
   }
   if (parsed.username !== "" || parsed.password !== "") {
     throw wrongUrl("carry no name and password, which would be sent in the clear", parsed.host);
   }
+  if (!isHost(parsed.host)) throw wrongUrl("name a host or an address", parsed.host);
+  if (parsed.port === "0") throw wrongUrl("name a port from 1 to 65535", parsed.host);
   return {
     hostname: parsed.hostname.replace(/^\[(.*)\]$/, "$1"),
     port: Number(parsed.port || 80),
@@ -102,7 +105,8 @@ export function httpTarget(url: string | URL): HttpTarget {
 }
 
 function wrongUrl(rule: string, url: string | URL): TypeError {
-  return new TypeError(`Cannot get as the URL must ${rule}: current value is ${url}`);
+  const shown = String(url).replace(/\/\/.*@/s, "//…@"); // a URL that is none may have a password
+  return new TypeError(`Cannot get as the URL must ${rule}: current value is ${shown}`);
 }
 
 /** A response whose head has come; its body comes as it is asked for. Dispose it. */

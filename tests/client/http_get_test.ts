@@ -1,4 +1,4 @@
-import { assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
 import { httpGet, httpTarget } from "../../lib/client/http_get.ts";
 import { DialError } from "../../lib/client/dial_error.ts";
 import { FrameError } from "../../lib/framing/decoder.ts";
@@ -183,7 +183,24 @@ Deno.test("httpTarget() reads where a URL leads", () => {
     host: "example.com",
     target: "/",
   });
-  for (const url of ["", "example.com", "https://example.com/", "ftp://x/", "http://me:pw@x/"]) {
-    assertThrows(() => httpTarget(url), TypeError, "Cannot get as the URL must");
+  const none = [
+    "",
+    "example.com",
+    "https://example.com/",
+    "ftp://x/",
+    'http://a"b/',
+    "http://x:0/",
+  ];
+  for (
+    const url of [
+      ...none,
+      "http://me:secret@x/",
+      "http://me@x/",
+      "https://me:secret@x/",
+      "http://me:secret@x:y/",
+    ]
+  ) {
+    const error = assertThrows(() => httpTarget(url), TypeError, "Cannot get as the URL must");
+    assert(!error.message.includes("secret"), error.message);
   }
 });

@@ -72,11 +72,21 @@ needs(STARTING, "cmd/http.ts says in one line that the server is silent", async 
   ]);
 });
 
-needs(STARTING, "cmd/http.ts says of https that it does not speak it", async () => {
-  await using script = await start("http", ["https://example.com/"]);
-  const { code, stderr } = await script.ended();
-  assertEquals(code, 2);
-  assertStringIncludes(stderr, "no https");
+needs(STARTING, "cmd/http.ts says in one line what is wrong with a URL", async () => {
+  const wrong = {
+    "https://example.com/": "there is no TLS here",
+    "http://me:secret@example.com/": "no name and password",
+    "http://127.0.0.1:0/": "a port from 1 to 65535",
+    'http://a"b/': "a host or an address",
+    "example.com": "be a URL such as",
+  };
+  for (const [url, reason] of Object.entries(wrong)) {
+    await using script = await start("http", [url]);
+    const { code, stderr } = await script.ended();
+    assertEquals([code, stderr.trimEnd().split("\n").length], [2, 1], stderr);
+    assertStringIncludes(stderr, reason);
+    assert(!stderr.includes("secret"), stderr);
+  }
 });
 
 needs(
