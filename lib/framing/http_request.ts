@@ -49,9 +49,6 @@ export interface HttpRequest {
   fields?: Iterable<HttpField>;
 }
 
-/** A name or an address, in brackets if it is IPv6, and a port (RFC 3986, 3.2). */
-const HOST = /^[A-Za-z0-9\-._~%!$&'()*+,;=:[\]]+$/;
-
 /** Fields that would change where the request ends or whom it is for. */
 const OURS = /^(host|content-length|transfer-encoding)$/i;
 
@@ -65,9 +62,22 @@ const OURS = /^(host|content-length|transfer-encoding)$/i;
 export function encodeHttpRequest(request: HttpRequest): Uint8Array<ArrayBuffer> {
   const { host, target = "/", method = "GET", version = "1.1", fields = [] } = request;
   check(isToken(method), "method", "be a token", method);
-  check(/^[\x21-\x7e]+$/.test(target), "target", "be visible ASCII", target);
-  check(HOST.test(host), "host", "be a host and perhaps a port", host);
+  check(isTarget(target), "target", "be visible ASCII without a fragment", target);
+  check(host !== "" && isHost(host), "host", "be a host and perhaps a port", host);
   return encodeHttpHead(`${method} ${target} HTTP/${version}`, [["Host", host], ...added(fields)]);
+}
+
+/**
+ * Whether `text` may be a `Host`: a name or an address, in brackets if it is IPv6, and perhaps
+ * a port (RFC 3986, 3.2). It may be empty, where a target has no host (RFC 9112, 3.2).
+ */
+export function isHost(text: string): boolean {
+  return /^[A-Za-z0-9\-._~%!$&'()*+,;=:[\]]*$/.test(text);
+}
+
+/** Whether `text` may be asked for: a fragment is for whoever asks (RFC 9112, 3.2). */
+export function isTarget(text: string): boolean {
+  return /^[\x21\x22\x24-\x7e]+$/.test(text);
 }
 
 function* added(fields: Iterable<HttpField>): Generator<HttpField> {

@@ -20,6 +20,7 @@ import { type Decoder, FrameError } from "./decoder.ts";
 import { type Fault, Feed } from "./_feed.ts";
 import { type HttpFields, isToken } from "./http_fields.ts";
 import { HttpHeadDecoder, type HttpLimits, httpLimits } from "./http_head.ts";
+import { isTarget } from "./http_request.ts";
 import { quote } from "./_http_lines.ts";
 
 /** The head of a request that was received. */
@@ -90,8 +91,8 @@ export class HttpRequestHeadDecoder implements Decoder<HttpRequestHead> {
     }
     this.#done = true;
     const [, method = "", target = "", minor] =
-      /^([^ ]+) ([\x21-\x7e]+) HTTP\/1\.([0-9])$/.exec(head.start) ?? [];
-    if (!isToken(method)) {
+      /^([^ ]+) ([^ ]+) HTTP\/1\.([0-9])$/.exec(head.start) ?? [];
+    if (!isToken(method) || !isTarget(target)) {
       const shown = quote(head.start);
       throw this.#fault(
         "malformed",

@@ -106,7 +106,7 @@ export function upgradeWebSocket(
       return new WebSocketConn(conn, { ...options, role: "server", protocol, rest });
     } catch (error) {
       const refusal = error instanceof FrameError
-        ? new WebSocketHandshakeError(400, "the request must be HTTP/1.1")
+        ? new WebSocketHandshakeError(error.code === "too-long" ? 431 : 400, error.message)
         : error;
       if (refusal instanceof WebSocketHandshakeError) {
         await writeAll(conn, refusal.response()).catch(() => {}); // the peer may be gone

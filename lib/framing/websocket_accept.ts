@@ -23,7 +23,7 @@
 
 import { quote } from "./_http_lines.ts";
 import { type HttpField, type HttpFields, trim } from "./http_fields.ts";
-import { encodeHttpHead } from "./http_request.ts";
+import { encodeHttpHead, isHost } from "./http_request.ts";
 import type { HttpRequestHead } from "./http_request_head.ts";
 import {
   upgradesToWebSocket,
@@ -68,13 +68,19 @@ export function acceptWebSocket(
   request: HttpRequestHead,
   options: AcceptWebSocketOptions = {},
 ): AcceptedWebSocket {
-  const { method, version, fields } = request;
+  const { method, target, version, fields } = request;
   const demand = (good: boolean, status: number, rule: string) => {
     if (!good) throw new WebSocketHandshakeError(status, rule);
   };
   demand(version === "1.1", 505, "the request must be HTTP/1.1");
-  demand(fields.getAll("host").length === 1, 400, "the request must have one Host");
+  const hosts = fields.getAll("host");
+  demand(hosts.length === 1 && hosts.every(isHost), 400, "the request must have one good Host");
   demand(method === "GET", 405, `the method must be GET: it is ${quote(method)}`);
+  demand(
+    /^(\/|https?:\/\/)/i.test(target),
+    400,
+    `the target must be a path or an http: URL: it is ${quote(target)}`,
+  );
   demand(
     upgradesToWebSocket(fields),
     426,
@@ -92,7 +98,9 @@ export function acceptWebSocket(
     400,
     "the request must have no body",
   );
-  const protocol = choose(fields, options.protocols ?? []);
+  const asked = elements(fields, "sec-websocket-protocol", TOKENS);
+  elements(fields, "sec-websocket-extensions", EXTENSIONS);
+  const protocol = asked.find((each) => options.protocols?.includes(each));
   const response = encodeHttpHead("HTTP/1.1 101 Switching Protocols", [
     ["Upgrade", "websocket"],
     ["Connection", "Upgrade"],
@@ -103,8 +111,28 @@ export function acceptWebSocket(
   return { response, protocol };
 }
 
-/** Subprotocols are told apart by case, so not by tokens(). */
-function choose(fields: HttpFields, ours: readonly string[]): string | undefined {
-  const theirs = fields.get("sec-websocket-protocol")?.split(",").map(trim);
-  return theirs?.find((protocol) => ours.includes(protocol));
+const TOKEN = String.raw`[!#$%&'*+\-.^_\`|~0-9A-Za-z]+`;
+const QUOTED = String.raw`"(?:[^"\\]|\\.)*"`;
+const PARAMETER = String.raw`[ \t]*;[ \t]*${TOKEN}(?:[ \t]*=[ \t]*(?:${TOKEN}|${QUOTED}))?`;
+
+/** What a field may be that is a list, with empty elements as lists may have (RFC 9110, 5.6.1). */
+const TOKENS = list(TOKEN);
+const EXTENSIONS = list(`${TOKEN}(?:${PARAMETER})*`);
+
+function list(element: string): RegExp {
+  const perhaps = String.raw`[ \t]*(?:${element}[ \t]*)?`;
+  return new RegExp(`^(?=[^]*[^ \t,])${perhaps}(?:,${perhaps})*$`);
+}
+
+/**
+ * The elements of a field if it is there. In a handshake that breaks the grammar there is
+ * nothing to agree on (4.2.1).
+ */
+function elements(fields: HttpFields, name: string, grammar: RegExp): string[] {
+  const value = fields.get(name);
+  if (value === undefined) return [];
+  if (!grammar.test(value)) {
+    throw new WebSocketHandshakeError(400, `${name} must be a list: it is ${quote(value)}`);
+  }
+  return value.split(",").map(trim); // not in lower case: subprotocols are told apart by it
 }

@@ -41,6 +41,7 @@ const REASONS: ReadonlyMap<number, string> = new Map([
   [403, "Forbidden"],
   [405, "Method Not Allowed"],
   [426, "Upgrade Required"],
+  [431, "Request Header Fields Too Large"],
   [505, "HTTP Version Not Supported"],
 ]);
 

@@ -111,8 +111,8 @@ export function checkWebSocketResponse(
   };
   demand(status === 101, `the server must answer 101: it answers ${status}`);
   demand(
-    upgradesToWebSocket(fields),
-    "the response must say Upgrade: websocket, Connection: Upgrade",
+    upgradesToWebSocket(fields) && fields.tokens("upgrade").length === 1,
+    "the response must say Upgrade: websocket, Connection: Upgrade, and nothing else",
   );
   demand(
     fields.get("sec-websocket-accept") === webSocketAccept(asked.key),

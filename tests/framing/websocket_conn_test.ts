@@ -285,6 +285,15 @@ Deno.test("upgradeWebSocket() answers garbage with 400, and silence with an erro
   for (const conn of [here, there, quiet, waiting]) conn[Symbol.dispose]();
 });
 
+Deno.test("upgradeWebSocket() says of a request beyond its limits that it is too large", async () => {
+  const [here, there] = memoryPair();
+  await writeAll(here, bytes(`GET / HTTP/1.1\r\nHost: ${"h".repeat(50)}\r\n\r\n`));
+  await assertRejects(() => upgradeWebSocket(there, { maxLine: 40 }), FrameError);
+  await there.closeWrite();
+  assertEquals(new TextDecoder().decode(await readToEnd(here)).slice(0, 12), "HTTP/1.1 431");
+  for (const conn of [here, there]) conn[Symbol.dispose]();
+});
+
 Deno.test("connectWebSocket() rejects if the server ends the stream before it answers", async () => {
   const [here, there] = memoryPair();
   await there.closeWrite();

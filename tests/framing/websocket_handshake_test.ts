@@ -133,6 +133,32 @@ Deno.test("acceptWebSocket() takes tokens in any case and among others", () => {
   assert(!text(response).includes("Protocol:"));
 });
 
+Deno.test("acceptWebSocket() takes lists as HTTP has them, and offers of extensions it declines", () => {
+  const options = { protocols: ["b"] };
+  const accepted = acceptWebSocket(
+    request({
+      "Sec-WebSocket-Protocol": ", a\t,, b,",
+      "Sec-WebSocket-Extensions": 'x,, permessage-deflate; a ;b=1 ; c = "d,\\"" ,y;z=1',
+    }, "GET HTTP://server.example.com/chat HTTP/1.1"),
+    options,
+  );
+  assertEquals(accepted.protocol, "b");
+  assert(!text(accepted.response).includes("Extensions"));
+});
+
+Deno.test("acceptWebSocket() judges a list of any shape in a moment", () => {
+  const long = [
+    ", ".repeat(4000),
+    "a; ".repeat(2700),
+    `a;b="${"\\a".repeat(3900)}`,
+    " ".repeat(8000),
+  ];
+  for (const value of long) {
+    const asked = request({ "Sec-WebSocket-Extensions": `${value}!;` });
+    assertEquals(assertThrows(() => acceptWebSocket(asked), WebSocketHandshakeError).status, 400);
+  }
+});
+
 Deno.test("acceptWebSocket() tells subprotocols apart by case", () => {
   const asked = request({ "Sec-WebSocket-Protocol": "Chat" });
   assertEquals(acceptWebSocket(asked, { protocols: ["chat"] }).protocol, undefined);
@@ -144,6 +170,18 @@ Deno.test("acceptWebSocket() refuses what is no request for a WebSocket, with a 
     [405, {}, "POST / HTTP/1.1"],
     [400, { "Host": "" }],
     [400, { "HOST": "twice" }],
+    [400, { "Host": "a b" }],
+    [400, { "Host": "user@host" }],
+    [400, {}, "GET * HTTP/1.1"],
+    [400, {}, "GET host:80 HTTP/1.1"],
+    [400, { "Sec-WebSocket-Protocol": "a b" }],
+    [400, { "Sec-WebSocket-Protocol": '"a"' }],
+    [400, { "Sec-WebSocket-Protocol": " , " }],
+    [400, { "Sec-WebSocket-Extensions": "x y" }],
+    [400, { "Sec-WebSocket-Extensions": "x;" }],
+    [400, { "Sec-WebSocket-Extensions": "x; a=" }],
+    [400, { "Sec-WebSocket-Extensions": 'x; a="b' }],
+    [400, { "Sec-WebSocket-Extensions": "," }],
     [426, { "Upgrade": "" }],
     [426, { "Upgrade": "h2c" }],
     [426, { "Connection": "keep-alive" }],
@@ -186,6 +224,7 @@ Deno.test("checkWebSocketResponse() refuses every other response", () => {
   const wrong: Record<string, string>[] = [
     { "Upgrade": "" },
     { "Upgrade": "h2c" },
+    { "Upgrade": "websocket, h2c" },
     { "Connection": "close" },
     { "Sec-WebSocket-Accept": "" },
     { "Sec-WebSocket-Accept": ACCEPT.toLowerCase() },
