@@ -12,7 +12,7 @@
  *
  *     --include          print the status line and the headers first; also -i
  *     --head             ask for those alone
- *     --timeout TIME     how long connecting may take, and the server be silent; 10s
+ *     --timeout TIME     how long connecting may take, then the head, then each pause; 10s
  *     --help, --version
  *
  * Exit codes: 0, the whole response came, whatever its status; 1, it did not, and one line
@@ -56,7 +56,7 @@ export async function main(args: string[], io: Io): Promise<void> {
     signal.throwIfAborted();
     if (error instanceof FrameError) throw new FailureError(error.message, { cause: error });
     if (error instanceof DOMException && error.name === "TimeoutError") {
-      throw new FailureError(`${formatAddr(addr)} was silent for --timeout`, { cause: error });
+      throw new FailureError(`${formatAddr(addr)} kept us waiting for --timeout`, { cause: error });
     }
     throw error;
   }

@@ -50,8 +50,8 @@ export interface HttpGetOptions extends HttpLimits {
    */
   fields?: Iterable<HttpField>;
   /**
-   * The most milliseconds that connecting may take, and again each wait for the next piece
-   * of the response.
+   * The most milliseconds that connecting may take, then the whole head, however busily it
+   * dribbles, and then each wait for the next piece of the body.
    *
    * @default {10000}
    */
@@ -162,7 +162,7 @@ export class HttpAnswer implements Disposable {
  * @throws {RangeError} If a limit limits nothing; nothing was sent then.
  * @throws {DialError} If it cannot connect.
  * @throws {FrameError} If what comes is no HTTP, or ends too early.
- * @throws {DOMException} `"TimeoutError"` if the server is silent for too long.
+ * @throws {DOMException} `"TimeoutError"` if the head does not come in time.
  */
 export async function httpGet(
   url: string | URL,

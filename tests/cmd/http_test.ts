@@ -60,7 +60,7 @@ needs(STARTING, "cmd/http.ts says in one line why a response is none", async () 
   }
 });
 
-needs(STARTING, "cmd/http.ts says in one line that the server is silent", async () => {
+needs(STARTING, "cmd/http.ts says in one line that the server keeps it waiting", async () => {
   await using server = serveTcp({ lingerTimeout: 0 }, async (conn) => {
     while (await conn.read(new Uint8Array(4096)) !== null);
   });
@@ -68,7 +68,7 @@ needs(STARTING, "cmd/http.ts says in one line that the server is silent", async 
   const { code, stderr } = await script.ended();
   assertEquals([code, stderr], [
     1,
-    `http: 127.0.0.1:${server.addr.port} was silent for --timeout\n`,
+    `http: 127.0.0.1:${server.addr.port} kept us waiting for --timeout\n`,
   ]);
 });
 
