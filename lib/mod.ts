@@ -28,6 +28,7 @@ export * from "./world.ts";
 export * from "./client/mod.ts";
 export * from "./framing/mod.ts";
 export * from "./observe/mod.ts";
+export * from "./proxy/mod.ts";
 export * from "./server/mod.ts";
 export * from "./stream/mod.ts";
 export * from "./transfer/mod.ts";

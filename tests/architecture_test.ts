@@ -19,7 +19,7 @@ interface Rule {
 
 /** Files that decide; where most of a folder does, those that wait are excused. */
 const DECIDES =
-  /^lib\/(addr|bytes|errors\w*|framing\/\w+|client\/backoff|observe\/\w+|transfer\/(wire|crc32|progress|tally|reply)|proxy\/(balancer|proxy_protocol))\.ts$/;
+  /^lib\/(addr|bytes|errors\w*|framing\/\w+|client\/backoff|observe\/\w+|transfer\/(wire|crc32|progress|tally|reply)|proxy\/(balance\w*|fairness|ip|cidr|crc32c|proxy_\w+|health_\w+))\.ts$/;
 const WAITS =
   /^lib\/(framing\/(_sender|frames|messages|streams|\w*websocket_conn|open_websocket)|observe\/(trace|kernel|wire))\.ts$/;
 
@@ -41,11 +41,11 @@ const RULES: readonly Rule[] = [
     except: /^lib\/server\/server\.ts$/,
   },
   {
-    name: "only lib/client/dial.ts connects",
+    name: "only lib/client/dial.ts connects, and the check that asks for TLS",
     in: /^(lib|cmd)\//,
     never: /\bDeno\.(connect|connectTls)\b/,
     // The lesson is about what Deno's own connection says, compared with ours.
-    except: /^(lib\/client\/dial|cmd\/scenarios\/peer_gone)\.ts$/,
+    except: /^(lib\/client\/dial|lib\/proxy\/probe_tls|cmd\/scenarios\/peer_gone)\.ts$/,
   },
   {
     name: "lib/ uses node: in two named files only",
@@ -90,10 +90,13 @@ const RULES: readonly Rule[] = [
 const FLOORS: readonly (readonly [name: string, files: RegExp])[] = [
   ["people", /^cmd\//],
   ["all of it", /^lib\/mod\.ts$/],
-  ["opens", /^lib\/(server\/|client\/(mod|dial|http_get|latency)|proxy\/(mod|proxy)|faults\/)/],
+  [
+    "opens",
+    /^lib\/(server\/|client\/(mod|dial|http_get|latency)|proxy\/(mod|proxy\.|probe)|faults\/)/,
+  ],
   [
     "waits",
-    /^lib\/(stream\/|framing\/|transfer\/|client\/pool|proxy\/health|observe\/(mod|trace|kernel|wire)|load\/)/,
+    /^lib\/(stream\/|framing\/|transfer\/|client\/pool|proxy\/(health\.|proxy_protocol|receive_|server_queue|redispatch)|observe\/(mod|trace|kernel|wire)|load\/)/,
   ],
   ["decides", /^lib\/(addr|bytes|errors\w*|world|client\/\w+|observe\/\w+|proxy\/\w+)\.ts$/],
 ];
