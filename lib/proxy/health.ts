@@ -217,7 +217,8 @@ class Watch<T> implements HealthWatch<T> {
     patient.errors = ok ? 0 : patient.errors + 1;
     if (patient.errors < this.#errorLimit) return;
     const { onError = "fail-check" } = this.#options;
-    const told = `${patient.errors} errors in a row, the last: ${detail}`;
+    const count = patient.errors === 1 ? "1 error" : `${patient.errors} errors`;
+    const told = `${count} in a row, the last: ${detail}`;
     patient.errors = 0;
     this.#turn(id, patient, blameHealth(patient.state, onError, told, this.#world.now()));
     patient.wake();
