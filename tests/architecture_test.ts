@@ -19,12 +19,12 @@ interface Rule {
 
 /** Files that decide; where most of a folder does, those that wait are excused. */
 const DECIDES =
-  /^lib\/(addr|bytes|errors\w*|framing\/\w+|client\/backoff|observe\/\w+|transfer\/(wire|crc32|progress|tally|reply)|proxy\/(balance\w*|fairness|ip|cidr|crc32c|proxy_\w+|health_\w+))\.ts$/;
+  /^lib\/(addr|bytes|errors\w*|stream\/ending|framing\/\w+|client\/backoff|observe\/\w+|transfer\/(wire|crc32|progress|tally|reply)|proxy\/(balance\w*|fairness|ip|cidr|crc32c|proxy_\w+|health_\w+))\.ts$/;
 const WAITS =
   /^lib\/(framing\/(_sender|frames|messages|streams|\w*websocket_conn|open_websocket)|observe\/(trace|kernel|wire))\.ts$/;
 
 /** Tells errors of Deno's classes apart, which takes their names. */
-const NAMES_ERRORS = /^lib\/errors\w*\.ts$/;
+const NAMES_ERRORS = /^lib\/(errors\w*|stream\/ending)\.ts$/;
 
 const RULES: readonly Rule[] = [
   { name: "what decides does not wait", in: DECIDES, never: /\bawait\b/, except: WAITS },

@@ -1,5 +1,12 @@
 /**
- * The polite end of a connection.
+ * Three ways to end a connection: politely, so that both ends have said all; lingering, so
+ * that a peer who may go on for ever still gets our last bytes; and abruptly.
+ *
+ * | | the peer sees | it costs |
+ * | --- | --- | --- |
+ * | {@linkcode closeGracefully} | FIN, and we hear it out | up to `timeout`, then TIME_WAIT |
+ * | {@linkcode closeLingering} | FIN, and all before it | as little waiting as protects that |
+ * | {@linkcode closeAbruptly} | RST, where we can send one | bytes on their way, either way |
  *
  * @example The last bytes of an answer, kept safe
  * ```ts
@@ -21,7 +28,7 @@
  */
 
 import { realWorld, type World } from "../world.ts";
-import type { Duplex } from "./conn.ts";
+import { type Duplex, isResettable } from "./conn.ts";
 
 /** Options for {@linkcode closeGracefully}. */
 export interface CloseGracefullyOptions {
@@ -49,9 +56,10 @@ export interface CloseReport {
   readonly discarded: number;
   /**
    * What ended it: the peer's FIN, its reset, our patience, the signal, or, as in `error`,
-   * something else.
+   * something else. Of a {@linkcode closeLingering} also `quiet`, when the peer had stopped
+   * sending, and `flood`, when it sent more than we were ready to drop.
    */
-  readonly reason: "fin" | "reset" | "timeout" | "aborted" | "error";
+  readonly reason: "fin" | "reset" | "timeout" | "aborted" | "error" | "quiet" | "flood";
   /** What was thrown, if something was. */
   readonly error?: Error;
 }
@@ -65,18 +73,88 @@ export interface CloseReport {
  *
  * Writes that are waiting go out first; reads that are waiting get their bytes first.
  */
-export async function closeGracefully(
+export function closeGracefully(
   conn: Duplex,
   options: CloseGracefullyOptions = {},
 ): Promise<CloseReport> {
   const { timeout = 5000, signal, world = realWorld } = options;
+  return hearOut(conn, { timeout, quietTimeout: Infinity, maxBytes: Infinity, signal, world });
+}
+
+/** Options for {@linkcode closeLingering}. */
+export interface CloseLingeringOptions extends CloseGracefullyOptions {
+  /**
+   * Milliseconds for all of it.
+   *
+   * @default {30000}
+   */
+  timeout?: number;
+  /**
+   * Milliseconds without a byte after which the peer counts as having stopped.
+   *
+   * @default {5000}
+   */
+  quietTimeout?: number;
+  /**
+   * The most bytes to read, and drop.
+   *
+   * @default {16777216} 16 MiB.
+   */
+  maxBytes?: number;
+}
+
+/**
+ * Says FIN, and drops what still comes for no longer than our last bytes need: to the peer's
+ * FIN, until it has been quiet for `quietTimeout`, or until `timeout` or `maxBytes` is reached.
+ * For peers that send without having been asked to, such as an upload that was refused.
+ *
+ * After `fin` and `quiet` nothing is unread, so that the kernel goes on delivering what we
+ * wrote, without us. After `timeout` and `flood` the peer still sends, and is answered by RST:
+ * if it has not read our last words by then, it may have lost them.
+ *
+ * The default times are those of nginx's `lingering_time` and `lingering_timeout`.
+ */
+export function closeLingering(
+  conn: Duplex,
+  options: CloseLingeringOptions = {},
+): Promise<CloseReport> {
+  const {
+    timeout = 30_000,
+    quietTimeout = 5000,
+    maxBytes = 16 * 1024 * 1024,
+    signal,
+    world = realWorld,
+  } = options;
+  return hearOut(conn, { timeout, quietTimeout, maxBytes, signal, world });
+}
+
+/**
+ * Closes now, by RST if `conn` can be reset, and says which it was: `reset`, or `closed`.
+ *
+ * A `Deno.TcpConn` cannot be reset: its close says FIN first, whatever is unread or unsent, so
+ * that the peer may take what it has for everything. RST follows only if bytes were unread. For
+ * a real one, open with {@linkcode dialResettable} or accept from {@linkcode listenResettable}.
+ */
+export function closeAbruptly(conn: Duplex): "reset" | "closed" {
+  const can = isResettable(conn);
+  if (can) conn.reset();
+  conn[Symbol.dispose]();
+  return can ? "reset" : "closed";
+}
+
+async function hearOut(
+  conn: Duplex,
+  options: Required<Omit<CloseLingeringOptions, "signal">> & { signal: AbortSignal | undefined },
+): Promise<CloseReport> {
+  const { timeout, quietTimeout, maxBytes, signal, world } = options;
   const over = new AbortController();
   let peerFinished = false;
   let discarded = 0;
-  let cut: "timeout" | "aborted" | undefined;
+  let cut: "timeout" | "aborted" | "quiet" | "flood" | undefined;
   let error: Error | undefined;
+  let heardAt = world.now();
 
-  const cutShort = (why: "timeout" | "aborted") => {
+  const cutShort = (why: "timeout" | "aborted" | "quiet") => {
     cut ??= why;
     conn[Symbol.dispose]();
   };
@@ -84,13 +162,26 @@ export async function closeGracefully(
   signal?.addEventListener("abort", abort, { once: true });
   if (signal?.aborted) abort();
   world.sleep(timeout, { signal: over.signal }).then(() => cutShort("timeout"), () => {});
+  const watch = async () => {
+    await finishing; // while a write waits, it is the peer's turn to read
+    heardAt = world.now();
+    for (let left = quietTimeout; left > 0; left = heardAt + quietTimeout - world.now()) {
+      await world.sleep(left, { signal: over.signal });
+    }
+    cutShort("quiet");
+  };
 
   const finishing = conn.closeWrite().catch((reason) => error ??= reason);
+  if (quietTimeout < Infinity) watch().catch(() => {});
   try {
     const buffer = new Uint8Array(16 * 1024);
-    for (let n = await conn.read(buffer); n !== null; n = await conn.read(buffer)) discarded += n;
-    peerFinished = true;
-    await finishing;
+    for (let n; cut === undefined && (n = await conn.read(buffer)) !== null;) {
+      discarded += n;
+      heardAt = world.now();
+      if (discarded > maxBytes) cut ??= "flood";
+    }
+    peerFinished = cut === undefined;
+    if (peerFinished) await finishing;
   } catch (reason) {
     error ??= reason as Error;
   }

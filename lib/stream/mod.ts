@@ -7,6 +7,8 @@
 
 export * from "./close.ts";
 export * from "./conn.ts";
+export * from "./ending.ts";
+export * from "./ending_of.ts";
 export * from "./memory.ts";
 export * from "./relay.ts";
 export * from "./resettable.ts";

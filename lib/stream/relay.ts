@@ -45,6 +45,14 @@ export interface RelayOptions {
    */
   halfClosedTimeout?: number;
   /**
+   * Milliseconds to go on taking, and dropping, what one end sends, when the other takes no more
+   * and all that it had to say is carried: closing at once would make the kernel send RST, which
+   * can destroy the end of what was carried. It ends earlier when FIN comes, or 16 MiB have. 0 closes at once.
+   *
+   * @default {500}
+   */
+  lingerTimeout?: number;
+  /**
    * The clock.
    *
    * @default {realWorld}
@@ -75,6 +83,11 @@ export interface RelayReport {
   readonly by: "a" | "b" | "relay" | "caller";
   /** What was thrown, if something was. */
   readonly error?: Error;
+  /**
+   * Ends whose stream was cut, and that could only be closed, since they have no `reset()`: to
+   * their peers, what they got may look whole. Missing if there are none.
+   */
+  readonly disguised?: readonly ("a" | "b")[];
 }
 
 /**
@@ -83,10 +96,14 @@ export interface RelayReport {
  *
  * FIN on one end becomes `closeWrite` on the other, and nothing else. When `b` closes
  * without reading everything, what it sent before still reaches `a`, under the half-closed
- * deadline, while what `a` still sends is dropped. An end that has not been given the
- * other's FIN is reset, if it can be, so that a stream which was cut does not look whole.
+ * deadline, while what `a` still sends is dropped.
  *
- * @throws {RangeError} If a timeout is not > 0.
+ * RST becomes RST: an end that has not been given the other's FIN is reset, if it can be, so
+ * that a stream which was cut does not look whole. Connections of `listenResettable()` and
+ * `dialResettable()` can be, those that Deno makes can not, and `disguised` tells. FIN then RST
+ * becomes FIN, then a close that lets the kernel answer the next write with RST.
+ *
+ * @throws {RangeError} If a timeout is not > 0, or `lingerTimeout` not >= 0.
  */
 export async function relay(
   a: Duplex,
@@ -97,6 +114,7 @@ export async function relay(
     signal,
     idleTimeout = 600_000,
     halfClosedTimeout = 30_000,
+    lingerTimeout = 500,
     world = realWorld,
   } = options;
   for (const [name, value] of Object.entries({ idleTimeout, halfClosedTimeout })) {
@@ -104,7 +122,12 @@ export async function relay(
       throw new RangeError(`Cannot relay as '${name}' must be > 0: current value is ${value}`);
     }
   }
-  const running = new Relay(a, b, { idleTimeout, halfClosedTimeout, world });
+  if (!(lingerTimeout >= 0)) {
+    throw new RangeError(
+      `Cannot relay as 'lingerTimeout' must be >= 0: current value is ${lingerTimeout}`,
+    );
+  }
+  const running = new Relay(a, b, { idleTimeout, halfClosedTimeout, lingerTimeout, world });
   const abort = () => running.end({ reason: "aborted", by: "caller" });
   signal?.addEventListener("abort", abort, { once: true });
   if (signal?.aborted) abort();
@@ -131,11 +154,16 @@ interface Leg {
   finished: boolean;
   /** Why `to` takes no more. */
   refusal: Error | undefined;
+  /** Whether `from` said FIN after that. */
+  drained: boolean;
 }
 
 /** Smallest and largest buffer: see docs/performance.md. */
 const SMALLEST_BUFFER = 1024;
 const LARGEST_BUFFER = 256 * 1024;
+
+/** What an end may still send while it lingers: a stream without end is not worth the wait. */
+const LINGER_BYTES = 16 * 1024 * 1024;
 
 /** So many reads in a row that a quarter of the buffer could have held shrink it. */
 const SMALL_READS = 8;
@@ -149,13 +177,17 @@ class Relay {
   #cause: Cause | undefined;
   #isOver = false;
   #lastActivity: number;
+  /** When all was carried that could be, and one end still sent to one that takes no more. */
+  #lingerSince: number | undefined;
+  /** Bytes taken since then that nobody wants. */
+  #dropped = 0;
   /** Wakes the watchdog from its sleep. */
   #nap = new AbortController();
 
   constructor(a: Duplex, b: Duplex, options: Required<Omit<RelayOptions, "signal">>) {
-    const fresh = { carried: 0, ended: false, finished: false, refusal: undefined };
-    this.#forward = { from: a, to: b, source: "a", sink: "b", waitsFor: "a", ...fresh };
-    this.#backward = { from: b, to: a, source: "b", sink: "a", waitsFor: "b", ...fresh };
+    const leg = { carried: 0, ended: false, finished: false, refusal: undefined, drained: false };
+    this.#forward = { from: a, to: b, source: "a", sink: "b", waitsFor: "a", ...leg };
+    this.#backward = { from: b, to: a, source: "b", sink: "a", waitsFor: "b", ...leg };
     this.#options = options;
     this.#lastActivity = options.world.now();
   }
@@ -167,15 +199,20 @@ class Relay {
       this.#watch(),
     ];
     await this.#over.promise;
-    for (const { to, finished } of [this.#forward, this.#backward]) {
+    const cause = this.#cause!;
+    const broken = cause.reason === "reset" || cause.reason === "error" ? cause.by : undefined;
+    const disguised: ("a" | "b")[] = [];
+    for (const { to, sink, finished } of [this.#backward, this.#forward]) {
       if (!finished && isResettable(to)) to.reset();
+      else if (!finished && sink !== broken) disguised.push(sink);
       to[Symbol.dispose]();
     }
     await Promise.all(tasks);
     return {
       forward: this.#forward.carried,
       backward: this.#backward.carried,
-      ...this.#cause!,
+      ...cause,
+      ...(disguised.length > 0 ? { disguised } : {}),
     };
   }
 
@@ -195,7 +232,8 @@ class Relay {
       leg.waitsFor = leg.sink;
       await leg.to.closeWrite();
       leg.finished = true;
-      this.#legOver(twin, { reason: "finished", by: leg.source });
+      if (twin.finished) this.end({ reason: "finished", by: leg.source });
+      else if (twin.refusal) this.#linger(twin);
     } catch (error) {
       if (leg.waitsFor === leg.source) this.end(causeOf(error, leg.source));
       else await this.#refuse(leg, twin, error as Error);
@@ -236,14 +274,26 @@ class Relay {
     leg.refusal = error;
     this.#cause ??= causeOf(error, leg.sink);
     this.#halfClose(leg);
-    this.#legOver(twin, this.#cause);
+    if (twin.refusal) this.end(this.#cause);
+    else if (twin.finished) this.#linger(leg);
     // Drop what still comes, or a peer that sends before it reads would wait forever.
     const buffer = new Uint8Array(SMALLEST_BUFFER);
     try {
-      while (!this.#isOver && await leg.from.read(buffer) !== null);
+      for (let n; !this.#isOver && (n = await leg.from.read(buffer)) !== null;) {
+        if (this.#lingerSince !== undefined && (this.#dropped += n) > LINGER_BYTES) break;
+      }
+      leg.drained = true;
+      if (twin.finished) this.end(this.#cause);
     } catch {
       this.end(this.#cause);
     }
+  }
+
+  /** The leg's source has all it will get: it may notice, and end, before we close on it. */
+  #linger(leg: Leg): void {
+    if (leg.drained || this.#options.lingerTimeout === 0) return this.end(this.#cause!);
+    this.#lingerSince = this.#options.world.now();
+    this.#nap.abort();
   }
 
   /** From now on the other deadline counts. */
@@ -253,14 +303,19 @@ class Relay {
     this.#nap.abort();
   }
 
-  #legOver(twin: Leg, cause: Cause): void {
-    if (twin.finished || twin.refusal) this.end(cause);
-  }
-
   /** Sleeps until the deadline as it stood, and looks whether it has moved meanwhile. */
   async #watch(): Promise<void> {
-    const { idleTimeout, halfClosedTimeout, world } = this.#options;
+    const { idleTimeout, halfClosedTimeout, lingerTimeout, world } = this.#options;
     while (!this.#isOver) {
+      if (this.#lingerSince !== undefined) {
+        this.#nap = new AbortController();
+        const left = this.#lingerSince + lingerTimeout - world.now();
+        await world.sleep(left, { signal: this.#nap.signal }).catch(() => {});
+        if (!this.#isOver && world.now() >= this.#lingerSince + lingerTimeout) {
+          this.end(this.#cause!);
+        }
+        continue;
+      }
       const legs = [this.#forward, this.#backward];
       const halfClosed = legs.some((leg) => leg.ended);
       const timeout = halfClosed ? halfClosedTimeout : idleTimeout;

@@ -96,14 +96,112 @@ for (const [broken, other] of [["client", "server"], ["server", "client"]] as co
   });
 }
 
-Deno.test("relay() closes an end without reset() when the other broke", async () => {
+Deno.test("relay() closes an end without reset() when the other broke, and says so", async () => {
   const [client, a] = memoryPair();
   const [b, server] = memoryPair();
   const report = relay(a, plain(b));
   client.reset();
   assertEquals(await server.read(new Uint8Array(1)), null);
-  assertEquals((await report).reason, "reset");
+  const { reason, by, disguised } = await report;
+  assertEquals([reason, by, disguised], ["reset", "a", ["b"]]);
 });
+
+Deno.test("relay() says which ends were cut without a word by its own patience", async () => {
+  const world = seededWorld(1);
+  const [client, a] = memoryPair();
+  const [b, server] = memoryPair();
+  const report = relay(plain(a), plain(b), { world, idleTimeout: 50 });
+  await world.advance(50);
+  assertEquals((await report).disguised, ["a", "b"]);
+  for (const end of [client, server]) assertEquals(await end.read(new Uint8Array(1)), null);
+});
+
+Deno.test("relay() disguises nothing where both said FIN", async () => {
+  const [client, a] = memoryPair();
+  const [b, server] = memoryPair();
+  const report = relay(plain(a), plain(b));
+  await Promise.all([client.closeWrite(), server.closeWrite()]);
+  assertEquals("disguised" in await report, false);
+});
+
+/** The server has answered and is gone, while the client still sends. */
+async function answeredAndGone(options: RelayOptions) {
+  const ends = joined(options);
+  await writeAll(ends.server, bytes("no thanks"));
+  ends.server[Symbol.dispose]();
+  await writeAll(ends.client, bytes("a long"));
+  assertEquals(text(await readToEnd(ends.client)), "no thanks");
+  return ends;
+}
+
+Deno.test("relay() lingers for who still sends to one that is gone, to the millisecond", async () => {
+  const world = seededWorld(1);
+  const { client, report } = await answeredAndGone({ world, lingerTimeout: 70 });
+  await world.advance(69);
+  await writeAll(client, bytes(" story"));
+  await world.advance(1);
+  const { reason, by } = await report;
+  assertEquals([reason, by], ["error", "b"]);
+  await assertRejects(() => client.write(bytes("?")), Deno.errors.BrokenPipe);
+  assertEquals(world.sleepers, 0);
+});
+
+Deno.test("relay() lingers no longer than to the FIN of who still sends", async () => {
+  const world = seededWorld(1);
+  const { client, report } = await answeredAndGone({ world });
+  await client.closeWrite();
+  assertEquals((await report).reason, "error");
+  assertEquals(world.now(), 0);
+});
+
+Deno.test("relay() lingers for no more than 16 MiB", async () => {
+  const world = seededWorld(1);
+  const { client, report } = await answeredAndGone({ world, lingerTimeout: Infinity });
+  let sent = 0;
+  await assertRejects(async () => {
+    while (true) sent += await client.write(new Uint8Array(65536));
+  }, Deno.errors.BrokenPipe);
+  assert(sent >= 16 << 20 && sent <= 17 << 20, `${sent} bytes`);
+  await report;
+});
+
+Deno.test("relay() protects the end of an answer from an upload that nobody takes", async () => {
+  using listener = await listenResettable();
+  using client = new TcpStream(await Deno.connect({ port: listener.addr.port }));
+  const [b, server] = memoryPair({ capacity: 4 << 20 });
+  const answer = new Uint8Array(3 << 20).fill(7);
+  const report = relay(await listener.accept(), b, { lingerTimeout: 60_000 });
+  await writeAll(server, answer);
+  server[Symbol.dispose]();
+  let received = 0;
+  const buffer = new Uint8Array(65536);
+  for (let n; (n = await client.read(buffer)) !== null; received += n) {
+    await writeAll(client, new Uint8Array(10_000)); // and on it goes, while it reads
+  }
+  assertEquals(received, answer.length);
+  await client.closeWrite();
+  assertEquals((await report).reason, "error");
+});
+
+for (const broken of ["client", "server"] as const) {
+  Deno.test(`relay() carries RST of the ${broken} across as RST, over TCP`, async () => {
+    using near = await listenResettable();
+    using far = await listenResettable();
+    using client = await dialResettable(near.addr);
+    using b = await dialResettable(far.addr);
+    using server = await far.accept();
+    const report = relay(await near.accept(), b);
+    const [ends, other] = broken === "client" ? [client, server] : [server, client];
+    await writeAll(ends, bytes("half a mess"));
+    assertEquals(text(await readExact(other, 11)), "half a mess");
+    ends.reset();
+    for (let again = 0; again < 3; again++) {
+      await assertRejects(() => other.read(new Uint8Array(1)), Deno.errors.ConnectionReset);
+    }
+    const { reason, by, disguised } = await report;
+    assertEquals([reason, by, disguised], ["reset", broken === "client" ? "a" : "b", undefined]);
+  });
+}
 
 Deno.test("relay() does not reset an end that was given the other's FIN", async () => {
   const world = seededWorld(1);
@@ -302,6 +400,12 @@ for (const option of ["idleTimeout", "halfClosedTimeout"]) {
   }
 }
 
+for (const lingerTimeout of [-1, NaN]) {
+  Deno.test(`relay() rejects lingerTimeout: ${lingerTimeout}`, async () => {
+    await assertRejects(() => relay(...memoryPair(), { lingerTimeout }), RangeError);
+  });
+}
+
 Deno.test("relay() starts with a small buffer, grows it for bulk and shrinks it again", async () => {
   const [client, a] = memoryPair({ capacity: 1 << 20 });
   const [b, server] = memoryPair({ capacity: 1 << 20 });
@@ -486,7 +590,8 @@ Deno.test("relay() never loses, doubles or reorders a byte, and always ends", as
   await fc.assert(
     fc.asyncProperty(script, script, capacity, async (ours, theirs, capacity) => {
       const world = seededWorld(1);
-      const ends = joined({ world, idleTimeout: 100, halfClosedTimeout: 50 }, capacity);
+      const limits = { idleTimeout: 100, halfClosedTimeout: 50, lingerTimeout: 50 };
+      const ends = joined({ world, ...limits }, capacity);
       const client = new Actor(ends.client, 0);
       const server = new Actor(ends.server, 100);
       const acting = Promise.all([
