@@ -71,8 +71,8 @@ export class Outbox {
     if (this.#closed) return;
     const { slow, queue } = this.#options;
     if (!this.#queue.push(line) && slow === "disconnect") return this.#sendAway();
-    if (this.held > queue / 2) this.#pressure.rise();
     this.#work ??= this.#write();
+    if (this.held > queue / 2) this.#pressure.rise();
   }
 
   /** Takes a short line of the room's own, which finds room in a full queue as well. */
@@ -93,6 +93,7 @@ export class Outbox {
     const { queue, stallTimeout } = this.#options;
     try {
       for (let bytes; (bytes = this.#queue.take()) !== undefined;) {
+        this.#pressure.begin();
         await this.#cutAfter(stallTimeout, "did not read", writeAll(this.#conn, bytes));
         this.#queue.done();
         this.#pressure.fall(this.held, queue);

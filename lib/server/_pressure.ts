@@ -17,12 +17,20 @@ import type { World } from "../world.ts";
  */
 const GRACE = 100;
 
+/**
+ * Who takes nothing for so long, in milliseconds, is slow before the queue has filled. Guessed:
+ * longer than this process may be too busy to notice that something was taken.
+ */
+const STUCK = 1000;
+
 /** The pressure that one full queue puts on those who fill it. */
 export class Pressure {
   readonly #world: World;
   #relief: PromiseWithResolvers<void> | undefined;
   #timer: AbortController | undefined;
   #slow = false;
+  /** When the write under way began. */
+  #since = 0;
 
   /** Measures patience by `world`. */
   constructor(world: World) {
@@ -34,9 +42,21 @@ export class Pressure {
     return this.#relief?.promise;
   }
 
-  /** The queue is more than half full. */
+  /** Something is being written to the reader. */
+  begin(): void {
+    this.#since = this.#world.now();
+  }
+
+  /**
+   * The queue is more than half full. Who has taken nothing for so long by now is known to be
+   * slow: many who stopped at different times are not waited for one after the other.
+   */
   rise(): void {
     if (this.#slow || this.#relief) return;
+    if (this.#world.now() - this.#since >= STUCK) {
+      this.#slow = true;
+      return;
+    }
     this.#relief = Promise.withResolvers();
     this.#timer = new AbortController();
     this.#world.sleep(GRACE, { signal: this.#timer.signal }).then(() => {

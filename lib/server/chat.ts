@@ -46,6 +46,7 @@ import type { Duplex } from "../stream/conn.ts";
 import { realWorld, type World } from "../world.ts";
 import { ChatGuest } from "./_chat_guest.ts";
 import { converse } from "./_converse.ts";
+import { Floor } from "./_floor.ts";
 import { Outbox, type SlowPolicy } from "./_outbox.ts";
 import { ChatRoom } from "./chat_room.ts";
 
@@ -132,6 +133,7 @@ export function chat(
 ): (conn: Duplex, info: ChatInfo) => Promise<void> {
   const limits = checked(options);
   const { maxLine, endTimeout } = limits;
+  const floor = new Floor(room);
   return async (conn, { signal }) => {
     const outbox = new Outbox(conn, limits);
     const guest = new ChatGuest(room, outbox, maxLine);
@@ -139,7 +141,7 @@ export function chat(
     if (signal.aborted) close();
     else signal.addEventListener("abort", close, { once: true });
     try {
-      const heard = listen(conn, room, guest, { ...limits, signal });
+      const heard = listen(conn, floor, guest, { ...limits, signal });
       const why = await Promise.race([outbox.over, heard]);
       guest.leave(why);
       if (why === QUIT) outbox.insist("Goodbye!");
@@ -154,7 +156,7 @@ export function chat(
 /** Does what a guest says; resolves with why it is over, or nothing if the server ends it. */
 async function listen(
   conn: Duplex,
-  room: ChatRoom,
+  floor: Floor,
   guest: ChatGuest,
   { maxLine, endTimeout, world, signal }: Required<ChatOptions> & ChatInfo,
 ): Promise<string | undefined> {
@@ -162,8 +164,7 @@ async function listen(
   let why: string | undefined;
   const hear = async (): Promise<boolean> => {
     for (const line of drain(lines)) {
-      while (room.pressed) await room.pressed;
-      if (guest.hear(line)) continue;
+      if (await floor.take(() => guest.hear(line))) continue;
       why = QUIT;
       return false;
     }

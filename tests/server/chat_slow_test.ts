@@ -154,6 +154,26 @@ Deno.test("chat() waits for a slow reader once, and again only when that one has
   await flood(100);
 });
 
+Deno.test("chat() does not wait for who has taken nothing for a second when a flood begins", async () => {
+  using house = new House({ ...SMALL, slow: "drop" });
+  const { ada, cyd } = await withSlowBob(house);
+  const said = numbered(300).map((text) => `ada: ${text}`);
+  await house.world.advance(1000);
+  await ada.say(...numbered(300));
+  assertEquals(await cyd.hear(300), said);
+  assertEquals(house.world.now(), 1000);
+});
+
+Deno.test("chat() still waits for who has taken nothing for less than that", async () => {
+  using house = new House({ ...SMALL, slow: "drop" });
+  const { ada, cyd } = await withSlowBob(house);
+  await house.world.advance(999);
+  const flooded = Promise.all([ada.say(...numbered(300)), cyd.hear(300)]);
+  await house.world.advance(100);
+  await flooded;
+  assertEquals(house.world.now(), 1099);
+});
+
 Deno.test("chat() waits less than that for a reader who keeps up", async () => {
   using house = new House(SMALL);
   const ada = await house.join("ada");
