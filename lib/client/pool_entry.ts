@@ -1,0 +1,51 @@
+/**
+ * One of those that a pool holds, and its record.
+ *
+ * @module
+ */
+
+import type { PoolCloseReason } from "./pool_events.ts";
+import type { EntryLease } from "./pool_lease.ts";
+
+/** Where it is: free, being looked at, lent, or closed. */
+export type EntryState = "idle" | "checking" | "lent" | "closed";
+
+/** One that is held. */
+export class Entry<Resource extends Disposable, Lent> {
+  /** Counted from 1. */
+  readonly id: number;
+  /** What it is about. */
+  readonly resource: Resource;
+  /** When its life is over. */
+  readonly expires: number;
+  /** Hears that it died while it was free. */
+  readonly gone: (reason: PoolCloseReason, error?: unknown) => void;
+  /** Where it is. */
+  state: EntryState = "lent";
+  /** Since when. */
+  since = 0;
+  /** The newest acquire that its check is good for. */
+  checkedFor = 0;
+  /** Who has it. */
+  lease: EntryLease<Entry<Resource, Lent>, Lent> | undefined;
+  /** Where it was acquired. */
+  stack: string | undefined;
+  /** Whether its leak was told. */
+  leaked = false;
+
+  constructor(
+    id: number,
+    resource: Resource,
+    expires: number,
+    onGone: (
+      entry: Entry<Resource, Lent>,
+      reason: PoolCloseReason,
+      error: unknown,
+    ) => void,
+  ) {
+    this.id = id;
+    this.resource = resource;
+    this.expires = expires;
+    this.gone = (reason, error) => onGone(this, reason, error);
+  }
+}

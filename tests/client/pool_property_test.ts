@@ -1,0 +1,308 @@
+/**
+ * Thousands of random days of a pool: what must never happen, does not.
+ *
+ * The model knows who waits and who holds what; after each step, and at the end, the pool must
+ * agree with it. What is opened, checked, and dies is in the hands of the test.
+ */
+
+import { assert, assertEquals } from "@std/assert";
+import fc from "fast-check";
+import { createPool, type Lease, type Pool, type PoolOptions } from "../../lib/client/mod.ts";
+import { type SeededWorld, seededWorld } from "../../lib/world.ts";
+
+/** What is pooled: it knows whether it is open, who has it, and whether it has died. */
+class Thing implements Disposable {
+  open = true;
+  dead = false;
+  borrower: number | undefined;
+  /** When it began to be looked at the last time. */
+  checked = -1;
+  gone: (() => void) | undefined;
+
+  [Symbol.dispose](): void {
+    assert(this.open, "disposed twice");
+    this.open = false;
+  }
+}
+
+/** One who asked. */
+interface Asked {
+  readonly number: number;
+  readonly abort: AbortController;
+  state: "waiting" | "holding" | "over" | "turned away";
+  lease?: Lease<Thing>;
+}
+
+/** The pool, and all that the test knows. */
+class Real {
+  readonly world: SeededWorld;
+  readonly pool: Pool<Thing>;
+  readonly end = new AbortController();
+  readonly things: Thing[] = [];
+  readonly asked: Asked[] = [];
+  readonly openings: { settle: (ok: boolean) => void; signal: AbortSignal }[] = [];
+  readonly checks: { thing: Thing; settle: (good: boolean) => void }[] = [];
+  /** The order in which leases were handed out, by who asked. */
+  readonly served: number[] = [];
+  steps = 0;
+  max: number;
+  shutdown: Promise<unknown> | undefined;
+  closed = false;
+
+  constructor({ min, max, checks, retry, seed }: Setup) {
+    this.world = seededWorld(seed);
+    this.max = max;
+    const options: PoolOptions<Thing> = {
+      min,
+      max,
+      world: this.world,
+      signal: this.end.signal,
+      idleTimeout: 400,
+      maxLifetime: 2_000,
+      acquireTimeout: 700,
+      openTimeout: 300,
+      checkTimeout: 150,
+      whenOpenFails: retry ? "retry" : "fail",
+      open: ({ signal }) => this.#open(signal),
+      watch: (thing, gone) => {
+        thing.gone = () => gone("finished");
+        if (thing.dead) thing.gone();
+      },
+      reusable: (thing) => !thing.dead,
+    };
+    if (checks) options.check = (thing) => this.#check(thing);
+    this.pool = createPool(options);
+  }
+
+  #open(signal: AbortSignal): Promise<Thing> {
+    const { promise, resolve, reject } = Promise.withResolvers<Thing>();
+    const settle = (ok: boolean) => {
+      if (!ok || signal.aborted) return reject(new Error("refused"));
+      const thing = new Thing();
+      this.things.push(thing);
+      // Never more than max, even while a larger pool shrinks.
+      assert(this.open.length <= this.#highWater(), "more than max are open");
+      resolve(thing);
+    };
+    this.openings.push({ settle, signal });
+    return promise;
+  }
+
+  #check(thing: Thing): Promise<boolean> {
+    thing.checked = this.steps;
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    this.checks.push({ thing, settle: (good) => resolve(good && !thing.dead) });
+    return promise;
+  }
+
+  /** Since the last resize, no more may be opened than max; those that were open may stay. */
+  #highWater(): number {
+    return Math.max(this.max, this.#before);
+  }
+  #before = 0;
+
+  resize(min: number, max: number): void {
+    this.#before = this.open.length + this.openings.length;
+    this.max = max;
+    this.pool.resize({ min, max });
+  }
+
+  get open(): Thing[] {
+    return this.things.filter(({ open }) => open);
+  }
+
+  ask(): void {
+    const one: Asked = { number: this.asked.length + 1, abort: new AbortController(), state: "waiting" };
+    this.asked.push(one);
+    this.pool.acquire({ signal: one.abort.signal }).then(
+      (lease) => {
+        const thing = lease.value;
+        assert(one.state === "waiting", "served after it was turned away");
+        assert(thing.open, "a closed one was lent");
+        assertEquals(thing.borrower, undefined, "lent twice");
+        one.state = "holding";
+        one.lease = lease;
+        thing.borrower = one.number;
+        this.served.push(one.number);
+      },
+      () => {
+        assertEquals(one.state, "waiting");
+        one.state = "turned away";
+      },
+    );
+  }
+
+  release(which: number, destroy: boolean): void {
+    const holding = this.asked.filter(({ state }) => state === "holding");
+    const one = holding[which % holding.length];
+    if (one === undefined) return;
+    const { lease } = one;
+    one.state = "over";
+    const thing = lease!.released ? undefined : lease!.value;
+    if (thing !== undefined) thing.borrower = undefined;
+    if (destroy) lease!.destroy();
+    else lease!.release();
+    lease!.release(); // twice is harmless
+    if (destroy && thing !== undefined) assert(!thing.open, "destroyed and yet open");
+  }
+
+  /** After each step: nobody is forgotten, nothing is lent that was dead before. */
+  async settle(): Promise<void> {
+    this.steps++;
+    for (let i = 0; i < 30; i++) await undefined;
+    const { pool } = this;
+    const stats = pool.stats;
+    const waiting = this.asked.filter(({ state }) => state === "waiting").length;
+    const holding = this.asked.filter(({ state }) => state === "holding" );
+    assertEquals(stats.waiting, waiting, "a waiter was forgotten");
+    assertEquals(stats.size, this.open.length, "what is open and what is counted differ");
+    assertEquals(stats.size, stats.idle + stats.checking + stats.lent);
+    const lent = holding.filter(({ lease }) => !lease!.released);
+    assertEquals(stats.lent, lent.length, "what is lent and what is held differ");
+    assertEquals(new Set(lent.map(({ lease }) => lease!.value)).size, lent.length, "lent twice");
+    assert(stats.size + stats.opening <= this.#highWater(), "more than max");
+    if (!this.closed) {
+      const idle = stats.idle > 0 && waiting > stats.checking + stats.opening;
+      assert(!idle, "somebody waits while one is free");
+      const room = stats.size + stats.opening < stats.max;
+      const supplied = stats.checking + stats.opening >= waiting;
+      const backsOff = this.world.sleepers > 0;
+      assert(!room || supplied || backsOff, "somebody waits although there is room");
+    }
+    // First come, first served: no one is served while an earlier one of this moment waits.
+    const turn = this.served.slice(-1)[0];
+    if (turn !== undefined && this.fresh !== this.served.length) {
+      const earlier = this.asked.find(({ number, state }) => state === "waiting" && number < turn);
+      assertEquals(earlier, undefined, "somebody jumped the line");
+    }
+    this.fresh = this.served.length;
+  }
+  fresh = 0;
+}
+
+interface Setup {
+  min: number;
+  max: number;
+  checks: boolean;
+  retry: boolean;
+  seed: number;
+}
+
+type Command = fc.AsyncCommand<object, Real>;
+
+/** A command that can always be run. */
+function command(name: string, run: (real: Real) => void | Promise<void>): Command {
+  return {
+    check: () => true,
+    run: async (_, real) => {
+      await run(real);
+      await real.settle();
+    },
+    toString: () => name,
+  };
+}
+
+const index = fc.nat(20);
+const COMMANDS = [
+  fc.constant(command("acquire", (real) => real.ask())),
+  fc.constant(command("acquire", (real) => real.ask())),
+  index.map((which) => command(`release ${which}`, (real) => real.release(which, false))),
+  index.map((which) => command(`release ${which}`, (real) => real.release(which, false))),
+  index.map((which) => command(`destroy ${which}`, (real) => real.release(which, true))),
+  index.map((which) =>
+    command(`abort ${which}`, (real) => {
+      const waiting = real.asked.filter(({ state }) => state === "waiting");
+      waiting[which % waiting.length]?.abort.abort();
+    })
+  ),
+  fc.tuple(index, fc.boolean()).map(([which, ok]) =>
+    command(`${ok ? "open" : "fail to open"} ${which}`, (real) => {
+      real.openings.splice(which % (real.openings.length || 1), 1)[0]?.settle(ok);
+    })
+  ),
+  index.map((which) =>
+    command(`open ${which}`, (real) => {
+      real.openings.splice(which % (real.openings.length || 1), 1)[0]?.settle(true);
+    })
+  ),
+  fc.tuple(index, fc.boolean()).map(([which, good]) =>
+    command(`check ${which}: ${good}`, (real) => {
+      real.checks.splice(which % (real.checks.length || 1), 1)[0]?.settle(good);
+    })
+  ),
+  index.map((which) =>
+    command(`death of ${which}`, async (real) => {
+      const thing = real.open[which % real.open.length];
+      if (thing === undefined) return;
+      const idle = thing.borrower === undefined;
+      thing.dead = true;
+      thing.gone?.();
+      if (idle) assert(!thing.open, "it died while it was free, and was kept");
+      await undefined;
+    })
+  ),
+  fc.tuple(fc.nat(3), fc.integer({ min: 1, max: 6 })).map(([min, max]) =>
+    command(`resize ${min} ${max}`, (real) => real.resize(Math.min(min, max), max))
+  ),
+  fc.integer({ min: 1, max: 500 }).map((ms) =>
+    command(`wait ${ms}`, (real) => real.world.advance(ms))
+  ),
+];
+
+const ENDINGS = [
+  command("shutdown", (real) => {
+    real.closed = true;
+    real.shutdown ??= real.pool.shutdown();
+  }),
+  command("abort the pool", (real) => {
+    real.closed = true;
+    real.end.abort();
+  }),
+];
+
+const setups = fc.record({
+  min: fc.nat(1),
+  max: fc.integer({ min: 1, max: 4 }),
+  checks: fc.boolean(),
+  retry: fc.boolean(),
+  seed: fc.nat(),
+});
+
+Deno.test("a pool never lends twice, over-opens, forgets or leaks, whatever happens", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      setups,
+      fc.commands([...COMMANDS, ...ENDINGS.map((it) => fc.constant(it))], { maxCommands: 60, size: "max" }),
+      fc.boolean(),
+      async (setup, commands, gently) => {
+        const real = new Real(setup);
+        await fc.asyncModelRun(() => ({ model: {}, real }), commands);
+        await end(real, gently);
+      },
+    ),
+    { numRuns: 400 },
+  );
+});
+
+/** However it ends, nothing is left: no thing open, no one waiting, no timer. */
+async function end(real: Real, gently: boolean): Promise<void> {
+  real.closed = true;
+  real.shutdown ??= real.pool.shutdown();
+  if (gently) {
+    for (let i = 0; i < 200; i++) {
+      real.release(0, false);
+      for (const { settle } of real.openings.splice(0)) settle(true);
+      for (const { settle } of real.checks.splice(0)) settle(true);
+      await real.settle();
+    }
+  } else await real.world.advance(10_000);
+  await real.shutdown;
+  await real.pool.finished;
+  for (const { settle } of real.openings.splice(0)) settle(true); // too late
+  for (const { settle } of real.checks.splice(0)) settle(true);
+  for (let i = 0; i < 30; i++) await undefined;
+  assertEquals(real.open.length, 0, "something is open after the end");
+  assertEquals(real.asked.filter(({ state }) => state === "waiting").length, 0);
+  for (const { lease } of real.asked) if (lease) assert(lease.released, "a lease outlives the pool");
+  assertEquals(real.world.sleepers, 0, "a timer is left");
+}
