@@ -22,7 +22,7 @@ export * from "./pool_drain.ts";
 export * from "./pool_errors.ts";
 export * from "./pool_events.ts";
 export * from "./pool_handle.ts";
-export type { Lease } from "./pool_lease.ts";
+export type { PoolLease } from "./pool_lease.ts";
 export type { LentConn } from "./pool_lent_conn.ts";
 export type { PoolLimits, PoolOptions } from "./pool_options.ts";
 export * from "./pool_tcp.ts";

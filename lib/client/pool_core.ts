@@ -7,7 +7,7 @@ import type { CutLease, PoolDrainReport } from "./pool_drain.ts";
 import { Entry } from "./pool_entry.ts";
 import { PoolClosedError, PoolFullError, PoolTimeoutError } from "./pool_errors.ts";
 import type { PoolCloseReason, PoolEvent, PoolStats } from "./pool_events.ts";
-import { EntryLease, type Lease, type Lender } from "./pool_lease.ts";
+import { EntryLease, type Lender, type PoolLease } from "./pool_lease.ts";
 import { Line, type Waiter } from "./pool_line.ts";
 import { type CheckedLimits, checkSizes, type PoolOptions } from "./pool_options.ts";
 import { lifetime, plan } from "./pool_plan.ts";
@@ -36,7 +36,7 @@ export class PoolCore<Resource extends Disposable, Lent>
   /** Free ones; the last one came back last, and is lent first. */
   readonly #idle: Entry<Resource, Lent>[] = [];
   readonly #openings = new Set<Opening>();
-  readonly #line = new Line<Lease<Lent>>();
+  readonly #line = new Line<PoolLease<Lent>>();
   /** For those who wait, and for what is done for them: it keeps the process alive. */
   readonly #urgent: Alarm;
   /** For what is free or lent: it does not. */
@@ -76,7 +76,7 @@ export class PoolCore<Resource extends Disposable, Lent>
     this.#supply();
   }
 
-  acquire(options: AcquireOptions = {}): Promise<Lease<Lent>> {
+  acquire(options: AcquireOptions = {}): Promise<PoolLease<Lent>> {
     const { signal, timeout = this.#limits.acquireTimeout } = options;
     if (!(timeout > 0)) return Promise.reject(wrongTimeout(timeout));
     if (signal?.aborted) return Promise.reject(signal.reason);
@@ -174,13 +174,14 @@ export class PoolCore<Resource extends Disposable, Lent>
     const at = this.#now();
     this.#tell?.({ type: "returned", id: entry.id, at, held: at - entry.since });
     if (this.#draining) this.#draining.returned++;
+    entry.state = "between";
     entry.lease = undefined;
     entry.stack = undefined;
     this.#lentCount--;
     if (destroy) this.#close(entry, "destroyed");
     else if (!this.#isReusable(entry)) this.#close(entry, "unusable");
     else this.#free(entry, at);
-    if (entry.state === "closed") this.#supply();
+    if (entry.closed) this.#supply();
   }
 
   /** Lends what has just become free, or keeps it, or closes it if it is not needed any more. */
@@ -223,7 +224,7 @@ export class PoolCore<Resource extends Disposable, Lent>
     since: number,
     now: number,
     stack: string | undefined,
-  ): Promise<Lease<Lent>> {
+  ): Promise<PoolLease<Lent>> {
     entry.state = "lent";
     entry.since = now;
     entry.stack = stack;
@@ -309,6 +310,7 @@ export class PoolCore<Resource extends Disposable, Lent>
     if (!good) this.#close(entry, "check", error);
     else {
       this.#checking--;
+      entry.state = "between";
       const next = this.#line.first?.asked.ticket ?? 0;
       if (next > entry.checkedFor) return this.#check(entry, now); // asked after we looked
       if (next > 0 && this.#entries.size <= this.#max) return this.#serve(entry, now);
@@ -386,7 +388,7 @@ export class PoolCore<Resource extends Disposable, Lent>
     dispose(entry.resource);
   }
 
-  #turnAway(waiter: Waiter<Lease<Lent>>, error: unknown): void {
+  #turnAway(waiter: Waiter<PoolLease<Lent>>, error: unknown): void {
     const { ticket, since } = waiter.asked;
     const at = this.#now();
     this.#leaveLine(waiter);
@@ -396,7 +398,7 @@ export class PoolCore<Resource extends Disposable, Lent>
     this.#finishIfDone();
   }
 
-  #leaveLine(waiter: Waiter<Lease<Lent>>): void {
+  #leaveLine(waiter: Waiter<PoolLease<Lent>>): void {
     this.#line.leave(waiter);
   }
 

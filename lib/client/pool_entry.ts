@@ -7,8 +7,8 @@
 import type { PoolCloseReason } from "./pool_events.ts";
 import type { EntryLease } from "./pool_lease.ts";
 
-/** Where it is: free, being looked at, lent, or closed. */
-export type EntryState = "idle" | "checking" | "lent" | "closed";
+/** Where it is: free, being looked at, lent, closed, or on its way from one to the other. */
+export type EntryState = "between" | "idle" | "checking" | "lent" | "closed";
 
 /** One that is held. */
 export class Entry<Resource extends Disposable, Lent> {
@@ -21,7 +21,7 @@ export class Entry<Resource extends Disposable, Lent> {
   /** Hears that it died while it was free. */
   readonly gone: (reason: PoolCloseReason, error?: unknown) => void;
   /** Where it is. */
-  state: EntryState = "lent";
+  state: EntryState = "between";
   /** Since when. */
   since = 0;
   /** The newest acquire that its check is good for. */
@@ -47,5 +47,10 @@ export class Entry<Resource extends Disposable, Lent> {
     this.resource = resource;
     this.expires = expires;
     this.gone = (reason, error) => onGone(this, reason, error);
+  }
+
+  /** Whether it is closed. */
+  get closed(): boolean {
+    return this.state === "closed";
   }
 }

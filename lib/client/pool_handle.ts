@@ -6,7 +6,7 @@
 
 import type { PoolDrainReport } from "./pool_drain.ts";
 import type { PoolStats } from "./pool_events.ts";
-import type { Lease } from "./pool_lease.ts";
+import type { PoolLease } from "./pool_lease.ts";
 
 /** Options for {@linkcode Pool.acquire} and {@linkcode Pool.use}. */
 export interface AcquireOptions {
@@ -58,7 +58,7 @@ export interface Pool<Lent> extends AsyncDisposable {
    * @throws {PoolClosedError} If the pool has ended or is about to.
    * @throws {Error} What `open` threw, if that is to fail the first in line (`whenOpenFails`).
    */
-  acquire(options?: AcquireOptions): Promise<Lease<Lent>>;
+  acquire(options?: AcquireOptions): Promise<PoolLease<Lent>>;
   /** Borrows one for `fn`, and gives it back; if `fn` throws, it is closed, for who knows its state. */
   use<Result>(
     fn: (lent: Lent) => Result | Promise<Result>,

@@ -7,7 +7,7 @@
 import { LeaseReleasedError } from "./pool_errors.ts";
 
 /** Something that a pool has lent, until it is given back. */
-export interface Lease<T> extends Disposable {
+export interface PoolLease<T> extends Disposable {
   /** Which of the pool's it is, counted from 1: the same number is the same one again. */
   readonly id: number;
   /**
@@ -33,7 +33,7 @@ export interface Lender<Entry> {
 }
 
 /** A lease of `entry`. */
-export class EntryLease<Entry extends { readonly id: number }, T> implements Lease<T> {
+export class EntryLease<Entry extends { readonly id: number }, T> implements PoolLease<T> {
   readonly id: number;
   readonly #entry: Entry;
   #lender: Lender<Entry> | undefined;

@@ -6,7 +6,7 @@
 
 import { realWorld, type World } from "../world.ts";
 import type { PoolCloseReason, PoolEvent } from "./pool_events.ts";
-import type { Lease } from "./pool_lease.ts";
+import type { PoolLease } from "./pool_lease.ts";
 
 /** What a pool is told about the limits it keeps, whatever it holds. */
 export interface PoolLimits {
@@ -121,7 +121,7 @@ export interface PoolOptions<Resource extends Disposable, Lent = Resource> exten
    *
    * @default {(resource) => resource}
    */
-  lend?: (resource: Resource, lease: Lease<Lent>) => Lent;
+  lend?: (resource: Resource, lease: PoolLease<Lent>) => Lent;
 }
 
 /** The limits with their defaults, once they are known to make sense. */

@@ -7,7 +7,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { createPool, type Lease, type Pool, type PoolOptions } from "../../lib/client/mod.ts";
+import { createPool, type Pool, type PoolLease, type PoolOptions } from "../../lib/client/mod.ts";
 import { type SeededWorld, seededWorld } from "../../lib/world.ts";
 
 /** What is pooled: it knows whether it is open, who has it, and whether it has died. */
@@ -30,7 +30,7 @@ interface Asked {
   readonly number: number;
   readonly abort: AbortController;
   state: "waiting" | "holding" | "over" | "turned away";
-  lease?: Lease<Thing>;
+  lease?: PoolLease<Thing>;
 }
 
 /** The pool, and all that the test knows. */
@@ -112,7 +112,11 @@ class Real {
   }
 
   ask(): void {
-    const one: Asked = { number: this.asked.length + 1, abort: new AbortController(), state: "waiting" };
+    const one: Asked = {
+      number: this.asked.length + 1,
+      abort: new AbortController(),
+      state: "waiting",
+    };
     this.asked.push(one);
     this.pool.acquire({ signal: one.abort.signal }).then(
       (lease) => {
@@ -153,7 +157,7 @@ class Real {
     const { pool } = this;
     const stats = pool.stats;
     const waiting = this.asked.filter(({ state }) => state === "waiting").length;
-    const holding = this.asked.filter(({ state }) => state === "holding" );
+    const holding = this.asked.filter(({ state }) => state === "holding");
     assertEquals(stats.waiting, waiting, "a waiter was forgotten");
     assertEquals(stats.size, this.open.length, "what is open and what is counted differ");
     assertEquals(stats.size, stats.idle + stats.checking + stats.lent);
@@ -272,7 +276,10 @@ Deno.test("a pool never lends twice, over-opens, forgets or leaks, whatever happ
   await fc.assert(
     fc.asyncProperty(
       setups,
-      fc.commands([...COMMANDS, ...ENDINGS.map((it) => fc.constant(it))], { maxCommands: 60, size: "max" }),
+      fc.commands([...COMMANDS, ...ENDINGS.map((it) => fc.constant(it))], {
+        maxCommands: 60,
+        size: "max",
+      }),
       fc.boolean(),
       async (setup, commands, gently) => {
         const real = new Real(setup);
@@ -289,7 +296,13 @@ async function end(real: Real, gently: boolean): Promise<void> {
   real.closed = true;
   real.shutdown ??= real.pool.shutdown();
   if (gently) {
-    for (let i = 0; i < 200; i++) {
+    // Less than the patience of the shutdown, and more than that of any who wait.
+    let over = false;
+    real.pool.finished.then(() => over = true);
+    for (let i = 0; i < 40 && !over; i++) {
+      const { checks, openings, asked } = real;
+      const busy = asked.some(({ state }) => state === "holding");
+      if (!busy && checks.length + openings.length === 0) await real.world.advance(200);
       real.release(0, false);
       for (const { settle } of real.openings.splice(0)) settle(true);
       for (const { settle } of real.checks.splice(0)) settle(true);
@@ -303,6 +316,8 @@ async function end(real: Real, gently: boolean): Promise<void> {
   for (let i = 0; i < 30; i++) await undefined;
   assertEquals(real.open.length, 0, "something is open after the end");
   assertEquals(real.asked.filter(({ state }) => state === "waiting").length, 0);
-  for (const { lease } of real.asked) if (lease) assert(lease.released, "a lease outlives the pool");
+  for (const { lease } of real.asked) {
+    if (lease) assert(lease.released, "a lease outlives the pool");
+  }
   assertEquals(real.world.sleepers, 0, "a timer is left");
 }
