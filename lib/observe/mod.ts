@@ -1,10 +1,15 @@
 /**
- * Looking at connections without touching them: a trace of every call, and the ladder
- * that draws it.
+ * Looking at connections without touching them: a trace of every call, the kernel's states,
+ * the segments on the wire, and the ladder that draws them.
  *
  * @module
  */
 
 export * from "./events.ts";
+export * from "./kernel.ts";
+export * from "./kernel_socket.ts";
 export * from "./ladder.ts";
+export * from "./segment.ts";
+export * from "./tcp_states.ts";
 export * from "./trace.ts";
+export * from "./wire.ts";

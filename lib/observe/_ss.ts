@@ -1,0 +1,150 @@
+/**
+ * What `ss` prints, line by line: `ss -tina` of iproute2, any version.
+ *
+ * @module
+ */
+
+import { type TcpAddr, tcpAddr } from "../addr.ts";
+import type { KernelSocket, SocketProcess, SocketTimer } from "./kernel_socket.ts";
+import type { TcpState } from "./tcp_states.ts";
+
+/** How `ss` calls the states, and how its filter language does. */
+const NAMES: readonly (readonly [printed: string, state: TcpState, filter: string])[] = [
+  ["UNCONN", "CLOSED", "closed"],
+  ["LISTEN", "LISTEN", "listening"],
+  ["SYN-SENT", "SYN-SENT", "syn-sent"],
+  ["SYN-RECV", "SYN-RECEIVED", "syn-recv"],
+  ["ESTAB", "ESTABLISHED", "established"],
+  ["FIN-WAIT-1", "FIN-WAIT-1", "fin-wait-1"],
+  ["FIN-WAIT-2", "FIN-WAIT-2", "fin-wait-2"],
+  ["CLOSE-WAIT", "CLOSE-WAIT", "close-wait"],
+  ["CLOSING", "CLOSING", "closing"],
+  ["LAST-ACK", "LAST-ACK", "last-ack"],
+  ["TIME-WAIT", "TIME-WAIT", "time-wait"],
+];
+
+const PRINTED = new Map(NAMES.map(([printed, state]) => [printed, state]));
+const FILTERS = new Map(NAMES.map(([, state, filter]) => [state, filter]));
+
+/** The word for a state in a filter. */
+export function stateFilter(state: TcpState): string {
+  return FILTERS.get(state)!;
+}
+
+/** What was printed: the sockets, and the lines that are none. */
+export interface SsReport {
+  /** The sockets, in order. */
+  readonly sockets: KernelSocket[];
+  /** Lines that could not be read, so that nothing is left out in silence. */
+  readonly unread: string[];
+}
+
+/**
+ * Reads all of it. `only` is the one state that was asked for: `ss` leaves its column out then.
+ * A line that begins with white space belongs to the one before it.
+ */
+export function parseSs(text: string, only?: TcpState): SsReport {
+  const sockets: KernelSocket[] = [];
+  const unread: string[] = [];
+  for (const line of text.replaceAll(/\r?\n[ \t]+/g, " ").split(/\r?\n/)) {
+    if (line.trim() === "" || /^(State|Recv-Q)\s/.test(line)) continue;
+    const socket = parseLine(line, only);
+    if (socket === undefined) unread.push(line.trim());
+    else sockets.push(socket);
+  }
+  return { sockets, unread };
+}
+
+function parseLine(line: string, only: TcpState | undefined): KernelSocket | undefined {
+  const all = words(line);
+  const state = PRINTED.get(all[0] ?? "");
+  const [receive, send, local, peer, ...rest] = state === undefined ? all : all.slice(1);
+  const ends = [local, peer].map((text) => parseEnd(text ?? ""));
+  const known = state ?? only;
+  if (known === undefined || ends[0] === undefined || ends[1] === undefined) return undefined;
+  if (!/^\d+$/.test(receive!) || !/^\d+$/.test(send!)) return undefined;
+  return {
+    state: known,
+    local: ends[0],
+    peer: ends[1],
+    recvQueue: Number(receive),
+    sendQueue: Number(send),
+    ...facts(rest),
+  };
+}
+
+/** Cuts at spaces, but not inside of parentheses or quotes. */
+function words(line: string): string[] {
+  const found: string[] = [];
+  let word = "";
+  let depth = 0;
+  let quoted = false;
+  for (const char of line) {
+    if (char === '"') quoted = !quoted;
+    else if (!quoted && char === "(") depth++;
+    else if (!quoted && char === ")") depth = Math.max(0, depth - 1);
+    if (!quoted && depth === 0 && /\s/.test(char)) {
+      if (word !== "") found.push(word);
+      word = "";
+    } else {
+      word += char;
+    }
+  }
+  return word === "" ? found : [...found, word];
+}
+
+/** `127.0.0.1:80`, `[::1]:80`, `[fe80::1]%eth0:80`, `127.0.0.53%lo:53`, `*:*`, `:::80`. */
+function parseEnd(text: string): TcpAddr | undefined {
+  const colon = text.lastIndexOf(":");
+  if (colon < 1) return undefined;
+  const port = text.slice(colon + 1);
+  if (port !== "*" && !(/^\d{1,5}$/.test(port) && Number(port) <= 65535)) return undefined;
+  const host = text.slice(0, colon).replace(/^\[(.*)\]/, "$1");
+  return tcpAddr(host, port === "*" ? 0 : Number(port));
+}
+
+type Facts = Pick<KernelSocket, "timer" | "processes" | "flags" | "info">;
+
+function facts(rest: readonly string[]): Facts {
+  const flags: string[] = [];
+  const info: Record<string, string> = {};
+  let timer: SocketTimer | undefined;
+  let processes: readonly SocketProcess[] | undefined;
+  for (let at = 0; at < rest.length; at++) {
+    const word = rest[at]!;
+    const [, key, value] = /^([\w-]+):(.*)$/s.exec(word) ?? [];
+    const next = rest[at + 1] ?? "";
+    if (key === "timer") timer = parseTimer(value!);
+    else if (key === "users") processes = parseUsers(value!);
+    else if (key !== undefined) info[key] = value!;
+    // `send 131072000bps`: a name and its rate are two words.
+    else if (/^[a-z_]+$/.test(word) && /^[\d.]+[KMG]?bps$/.test(next)) info[word] = rest[++at]!;
+    else flags.push(word);
+  }
+  return { flags, info, ...timer && { timer }, ...processes && { processes } };
+}
+
+/** `(keepalive,119min,0)`. */
+function parseTimer(text: string): SocketTimer | undefined {
+  const [, kind, left, retransmits] = /^\(([\w-]+),([\w.]*),(\d+)\)$/.exec(text) ?? [];
+  if (kind === undefined) return undefined;
+  return { kind, left: milliseconds(left!), retransmits: Number(retransmits) };
+}
+
+/** `1min30sec`, `9min`, `59sec`, `204ms`; and `1.234ms`, which is 1234 of them. */
+function milliseconds(text: string): number {
+  const [, minutes = 0, seconds = 0, dotted, fraction = 0] =
+    /^(?:(\d+)min)?(?:(\d+)sec)?(?:(?:(\d+)\.)?(\d+)ms)?$/.exec(text) ?? [];
+  return Number(minutes) * 60_000 + (Number(seconds) + Number(dotted ?? 0)) * 1000 +
+    Number(fraction);
+}
+
+/** `(("deno",pid=7,fd=21),("node",pid=8,fd=3))`. */
+function parseUsers(text: string): SocketProcess[] {
+  const each = text.matchAll(/\("((?:[^"\\]|\\.)*)",pid=(\d+),fd=(\d+)/g);
+  return Array.from(each, ([, name, pid, fd]) => ({
+    name: name!,
+    pid: Number(pid),
+    fd: Number(fd),
+  }));
+}

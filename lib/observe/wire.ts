@@ -1,0 +1,218 @@
+/**
+ * What goes over the wire, by `tcpdump` on the loopback interface: every segment, with its
+ * flags and numbers.
+ *
+ * Needs `--allow-run=tcpdump` and the right to capture (root, or CAP_NET_RAW). Where that is
+ * not given, {@linkcode capture} says so, and programs go on without it.
+ *
+ * @module
+ */
+
+import { realWorld, type World } from "../world.ts";
+import { PcapReader, segmentIn, Streams } from "./_packets.ts";
+import type { Segment } from "./segment.ts";
+
+/** Options for {@linkcode capture}. */
+export interface CaptureOptions {
+  /** The ports whose segments are wanted, whichever end has one. */
+  ports: readonly number[];
+  /**
+   * The interface.
+   *
+   * @default {"lo"} `lo0` on macOS.
+   */
+  device?: string;
+  /**
+   * How many bytes of each packet to keep; data behind them is counted, but not held.
+   *
+   * @default {512}
+   */
+  snapLength?: number;
+  /** Ends the start; later it does nothing. */
+  signal?: AbortSignal | undefined;
+  /**
+   * The clock that bounds waiting.
+   *
+   * @default {realWorld}
+   */
+  world?: Pick<World, "sleep">;
+}
+
+/** Options for {@linkcode Capture.until}. */
+export interface UntilOptions {
+  /**
+   * The most milliseconds to wait.
+   *
+   * @default {2000}
+   */
+  timeout?: number;
+}
+
+/** A capture cannot be made here. */
+export interface NoCapture {
+  /** Discriminates. */
+  readonly available: false;
+  /** Why, in a few words for a person. */
+  readonly why: string;
+}
+
+/** A capture that runs. */
+export interface Capture extends AsyncDisposable {
+  /** Discriminates. */
+  readonly available: true;
+  /** What was seen so far, in order. */
+  readonly segments: readonly Segment[];
+  /**
+   * Waits until `enough` says of all that was seen that it is. Whether that was in time is what
+   * it resolves with: a segment that never comes is for the caller to report.
+   */
+  until(
+    enough: (segments: readonly Segment[]) => boolean,
+    options?: UntilOptions,
+  ): Promise<boolean>;
+  /** Ends the program that captures. What it had not handed over is lost: {@linkcode until} first. */
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/**
+ * Begins to capture. Once this resolves, no segment of these ports is missed.
+ *
+ * It never throws because it may not: then it says why.
+ *
+ * @throws {RangeError} If there is no port, or one is not 1 to 65535.
+ */
+export async function capture(options: CaptureOptions): Promise<Capture | NoCapture> {
+  const { ports, signal, snapLength = 512, world = realWorld } = options;
+  const { device = Deno.build.os === "darwin" ? "lo0" : "lo" } = options;
+  const wrong = ports.find((port) => !Number.isInteger(port) || port < 1 || port > 65535);
+  if (ports.length === 0 || wrong !== undefined) {
+    throw new RangeError(
+      `Cannot capture as 'ports' must be some of 1 to 65535: current value is [${ports}]`,
+    );
+  }
+  signal?.throwIfAborted();
+  const filter = ports.map((port) => `tcp port ${port}`).join(" or ");
+  let child: Deno.ChildProcess;
+  try {
+    child = new Deno.Command("tcpdump", {
+      // No names; each packet at once, out of the kernel as well as out of tcpdump.
+      args: ["-i", device, "-n", "-U", "--immediate-mode", "-s", `${snapLength}`]
+        .concat(["--time-stamp-precision=nano", "-w", "-", filter]),
+      stdin: "null",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return none("tcpdump is not installed");
+    if (error instanceof Deno.errors.NotCapable) return none("--allow-run=tcpdump is missing");
+    return none(error instanceof Error ? error.message : String(error));
+  }
+  const running = new Running(child, world);
+  const refusal = await running.started(signal);
+  return refusal === undefined ? running : none(refusal);
+}
+
+function none(why: string): NoCapture {
+  return { available: false, why };
+}
+
+class Running implements Capture {
+  readonly available = true;
+  readonly segments: Segment[] = [];
+  readonly #child: Deno.ChildProcess;
+  readonly #world: Pick<World, "sleep">;
+  readonly #reading: Promise<void>;
+  readonly #complaining: Promise<void>;
+  readonly #listening = Promise.withResolvers<boolean>();
+  #complaints = "";
+  #news = Promise.withResolvers<void>();
+  #over = false;
+
+  constructor(child: Deno.ChildProcess, world: Pick<World, "sleep">) {
+    this.#child = child;
+    this.#world = world;
+    this.#reading = this.#read();
+    this.#complaining = this.#complain();
+  }
+
+  /** Resolves when it captures, or with why it does not. */
+  async started(signal: AbortSignal | undefined): Promise<string | undefined> {
+    const abort = () => this.#kill();
+    signal?.addEventListener("abort", abort, { once: true });
+    // tcpdump says so when its socket is bound and its filter set: all from then on is kept.
+    const listening = await this.#listening.promise;
+    signal?.removeEventListener("abort", abort);
+    if (listening && !signal?.aborted) return undefined;
+    await this[Symbol.asyncDispose]();
+    signal?.throwIfAborted();
+    const said = this.#complaints.split("\n").map((line) => line.trim());
+    const reason = said.find((line) => /permission|no such device|not permitted|error/i.test(line));
+    return (reason ?? said.find((line) => line !== "") ?? "it ended at once").replace(
+      /^(tcpdump: )?/,
+      "tcpdump: ",
+    );
+  }
+
+  async until(
+    enough: (segments: readonly Segment[]) => boolean,
+    options: UntilOptions = {},
+  ): Promise<boolean> {
+    const { timeout = 2000 } = options;
+    const done = new AbortController();
+    let late = false;
+    const limit = this.#world.sleep(timeout, { signal: done.signal })
+      .then(() => void (late = true), () => {});
+    try {
+      while (!enough(this.segments)) {
+        if (late || this.#over) return false;
+        await Promise.race([this.#news.promise, limit]);
+      }
+      return true;
+    } finally {
+      done.abort();
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#kill();
+    await Promise.all([this.#reading, this.#complaining, this.#child.status]);
+  }
+
+  #kill(): void {
+    try {
+      this.#child.kill("SIGTERM");
+    } catch {
+      // It has ended by itself.
+    }
+  }
+
+  async #read(): Promise<void> {
+    const pcap = new PcapReader();
+    const streams = new Streams();
+    try {
+      for await (const chunk of this.#child.stdout) {
+        for (const packet of pcap.push(chunk)) {
+          const segment = segmentIn(packet, pcap.linkType);
+          if (segment !== undefined) this.segments.push(streams.relative(segment));
+        }
+        this.#tell();
+      }
+    } finally {
+      this.#over = true;
+      this.#tell();
+    }
+  }
+
+  #tell(): void {
+    this.#news.resolve();
+    this.#news = Promise.withResolvers();
+  }
+
+  async #complain(): Promise<void> {
+    for await (const text of this.#child.stderr.pipeThrough(new TextDecoderStream())) {
+      this.#complaints += text;
+      if (/listening on /.test(this.#complaints)) this.#listening.resolve(true);
+    }
+    this.#listening.resolve(false);
+  }
+}
