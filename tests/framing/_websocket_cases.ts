@@ -246,7 +246,9 @@ function* closing(): Generator<WebSocketCase> {
   });
   const normal = close(codePayload(1000));
   yield done("a Close without a code", [close("")], "none");
-  yield bad("a Close of one byte", 1002, [close("<03>")]);
+  for (let byte = 0; byte < 256; byte++) {
+    yield bad(`a Close of the one byte ${byte}`, 1002, [close(Uint8Array.of(byte))]);
+  }
   yield done("a text, then a Close", [text("a"), normal], 1000, [textBack("a")]);
   yield done("two Closes", [normal, close(codePayload(3000))], 1000);
   yield done("a ping after the Close", [normal, ping("late")], 1000);

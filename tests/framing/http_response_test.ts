@@ -153,6 +153,7 @@ Deno.test("HttpResponseDecoder says how much of a body is missing", () => {
   const missing: [stream: string, least: number][] = [
     ["", 5],
     ["0\r", 3],
+    ["0;extension", 1],
     ["5\r\nab", 3 + 2 + 5],
     ["5\r\nabcde\r", 1 + 5],
     ["0\r\n", 1],
@@ -238,6 +239,19 @@ Deno.test("HttpResponseDecoder hands on all of a body that is too long up to max
   decoder.push(latin1("def"));
   assertEquals(decoder.next(), { type: "body", bytes: latin1("d") });
   assertThrows(() => decoder.next(), FrameError, "at most 4 bytes");
+});
+
+Deno.test("HttpResponseDecoder counts what it holds of a head and of trailers", () => {
+  const decoder = new HttpResponseDecoder();
+  decoder.push(latin1(`${OK}Transfer-Encoding: chunked\r\nX`));
+  assertEquals(decoder.next(), undefined);
+  assertEquals(decoder.buffered, `${OK}Transfer-Encoding: chunked\r\nX`.length);
+  decoder.push(latin1(": y\r\n\r\n0\r\nA: b\r\nC"));
+  assertEquals([...drain(decoder)].length, 1);
+  assertEquals(decoder.buffered, "A: b\r\nC".length);
+  decoder.push(latin1(": d\r\n\r\n"));
+  assertEquals([...drain(decoder)].length, 1);
+  assertEquals(decoder.buffered, 0);
 });
 
 Deno.test("HttpResponseDecoder drops what is pushed once it is broken", () => {
