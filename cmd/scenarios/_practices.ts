@@ -1,10 +1,11 @@
 /**
- * Three good practices of the chapter, as parts of a lesson: deadlines, a protocol, and
- * a log. Its second one, SO_REUSEADDR, Deno sets on every listener by itself.
+ * The four good practices of the chapter, as parts of a lesson: deadlines, a port that can be
+ * had again at once, a protocol, and a log.
  *
  * @module
  */
 
+import type { TcpAddr } from "../../lib/addr.ts";
 import { LineConn, receiveMessage, sendMessage } from "../../lib/framing/messages.ts";
 import type { ServerEvent } from "../../lib/server/events.ts";
 import { serveTcp } from "../../lib/server/server.ts";
@@ -26,6 +27,36 @@ export async function deadlines(lab: Lab): Promise<void> {
   await server.idle();
   lab.draw();
   lab.check("practice 1: the server gave up, and said so", heard, "TimeoutError\n");
+}
+
+/** Good practice 2: SO_REUSEADDR, so that a server can start again where it was. */
+export async function restart(lab: Lab): Promise<void> {
+  lab.say("Good practice 2: SO_REUSEADDR, as Deno has it. A server in TIME_WAIT starts again.");
+  const { signal } = lab;
+  const serve = (port: number) =>
+    serveTcp({ signal, port }, async (conn) => {
+      using end = lab.accepted(conn);
+      await sendMessage(end, "hello");
+    });
+  const hear = async (addr: TcpAddr) => {
+    using client = await lab.dial(addr);
+    return new TextDecoder().decode((await readToEnd(client)).subarray(4));
+  };
+  let addr: TcpAddr;
+  {
+    await using server = serve(0);
+    addr = server.addr;
+    await hear(addr);
+  }
+  await using again = serve(addr.port);
+  const heard = await hear(again.addr);
+  const taken = await Promise.try(() => serve(addr.port)).catch((error) => error);
+  lab.draw();
+  lab.check("practice 2: it is served again, on the same port", heard, "hello");
+  lab.check(
+    "practice 2: a port that is listened on is still refused to others",
+    taken instanceof Deno.errors.AddrInUse,
+  );
 }
 
 /** Good practice 3: a protocol that knows where a message ends. */

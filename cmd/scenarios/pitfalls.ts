@@ -8,8 +8,8 @@
  * a close that was forgotten, and a client who keeps all others waiting. Each trap
  * is walked into here, to see what it looks like from inside; then around it.
  *
- * After them come three of the chapter's good practices: deadlines, a protocol,
- * and a log. The fourth, SO_REUSEADDR, Deno sets on every listener by itself.
+ * After them come the chapter's four good practices: deadlines, SO_REUSEADDR,
+ * which Deno sets on every listener by itself, a protocol, and a log.
  *
  *     deno task lab pitfalls
  *
@@ -29,7 +29,7 @@ import { dialResettable, listenResettable } from "../../lib/stream/resettable.ts
 import { TimedReader } from "../../lib/stream/timed_reader.ts";
 import { run } from "../_cli.ts";
 import type { Lab, LabConn } from "./_lab.ts";
-import { deadlines, log, protocol } from "./_practices.ts";
+import { deadlines, log, protocol, restart } from "./_practices.ts";
 import { scenario } from "./_scenario.ts";
 
 const HELLO = new TextEncoder().encode("hello");
@@ -42,6 +42,7 @@ export const main = scenario(import.meta, async (lab) => {
   await forgottenClose(lab);
   await oneAtATime(lab);
   await deadlines(lab);
+  await restart(lab);
   await protocol(lab);
   await log(lab);
 });
