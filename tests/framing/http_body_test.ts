@@ -100,6 +100,8 @@ Deno.test("HttpResponseDecoder forgives nothing that moves the end of a chunk", 
     "1\na\r\n0\r\n\r\n", // a bare LF after the size
     "1\r\na\n0\r\n\r\n", // after the data
     "1\r\naX\r\n",
+    "1\r\naXX0\r\n\r\n",
+    "1\r\na\rX0\r\n\r\n",
     "1\r\na\r\r\n",
     "1;a\rb\r\n",
     "2\r\na\r\n0\r\n\r\n",
@@ -135,6 +137,11 @@ Deno.test("HttpResponseDecoder refuses extensions that outweigh the data", () =>
   assertEquals(faultOf(response(CHUNKED, chunk("a").repeat(10)), limits).code, "too-long");
   const fair = chunk("a".repeat(30)).repeat(10) + "0\r\n\r\n";
   assertEquals(bodyOf(response(CHUNKED, fair), limits).length, 300);
+});
+
+Deno.test("HttpResponseDecoder takes any number of chunks of a byte that are said as they should be", () => {
+  const chunks = "1\r\na\r\n".repeat(500) + "0\r\n\r\n";
+  assertEquals(bodyOf(response(CHUNKED, chunks), { maxHead: 100 }).length, 500);
 });
 
 Deno.test("HttpResponseDecoder refuses zeros ahead of chunk sizes that outweigh the data", () => {

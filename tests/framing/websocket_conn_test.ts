@@ -79,6 +79,18 @@ Deno.test("WebSocketConn answers each ping while it receives", async () => {
   await assertRejects(() => received, WebSocketFrameError);
 });
 
+Deno.test("WebSocketConn.ping() sends a ping, and shows no pong", async () => {
+  const [client, server] = bare();
+  await server.ping(bytes("?"));
+  assertEquals(await readExact(client, 3), Uint8Array.of(0x89, 1, 0x3f));
+  const received = server.receive();
+  await writeAll(client, Uint8Array.of(0x8a, 0x81, 0, 0, 0, 0, 0x3f, 0x81, 0x80, 0, 0, 0, 0));
+  assertEquals(await received, "");
+  await assertRejects(() => server.ping(new Uint8Array(126)), RangeError);
+  server[Symbol.dispose]();
+  client[Symbol.dispose]();
+});
+
 Deno.test("WebSocketConn holds 32 pongs for a peer who floods it with pings and does not read", async () => {
   const [here, there] = memoryPair({ capacity: 1 });
   const server = new WebSocketConn(there, { role: "server" });

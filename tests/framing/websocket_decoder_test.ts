@@ -4,6 +4,7 @@ import { drain } from "../../lib/framing/decoder.ts";
 import { WebSocketDecoder } from "../../lib/framing/websocket_decoder.ts";
 import { encodeWebSocketFrame, Opcode } from "../../lib/framing/websocket_frame.ts";
 import {
+  CloseCode,
   WebSocketFrameError,
   type WebSocketMessage,
   type WebSocketRole,
@@ -152,6 +153,19 @@ Deno.test("WebSocketDecoder takes close codes that may be sent, and no other", (
   assertEquals(fault(frame(Opcode.close, [3])).closeCode, 1002, "one byte");
   assertEquals(received(frame(Opcode.close, [])), [{ type: "close", code: 1005, reason: "" }]);
   assertEquals(fault(frame(Opcode.close, [3, 232, 0xff])).closeCode, 1007, "reason");
+});
+
+Deno.test("CloseCode has the numbers of RFC 6455, 7.4.1", () => {
+  assertEquals(Object.entries(CloseCode), [
+    ["normal", 1000],
+    ["goingAway", 1001],
+    ["protocolError", 1002],
+    ["noStatus", 1005],
+    ["abnormal", 1006],
+    ["invalidText", 1007],
+    ["tooBig", 1009],
+    ["internalError", 1011],
+  ]);
 });
 
 Deno.test("WebSocketDecoder drops what follows a Close frame, and its end is no error", () => {

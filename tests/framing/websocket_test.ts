@@ -1,6 +1,7 @@
 import { assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
 import { drain } from "../../lib/framing/decoder.ts";
 import { WebSocketClosedError, WebSocketSession } from "../../lib/framing/websocket.ts";
+import { WebSocketHandshakeError } from "../../lib/framing/websocket_handshake.ts";
 import { WebSocketFrameError } from "../../lib/framing/websocket_message.ts";
 
 const newMask = () => Uint8Array.of(1, 2, 3, 4);
@@ -68,6 +69,21 @@ Deno.test("WebSocketSession.send() throws once it has closed", () => {
   server.next();
   const later = assertThrows(() => server.send({ type: "text", text: "x" }), WebSocketClosedError);
   assertEquals(later.closing.code, 4000);
+});
+
+Deno.test("Errors of a WebSocket have names to tell them by", () => {
+  const closing = { code: 1000, reason: "" };
+  const facts = { offset: 0 };
+  const errors = [
+    new WebSocketClosedError(closing),
+    new WebSocketFrameError(1002, "malformed", "x", facts),
+    new WebSocketHandshakeError(400, "x"),
+  ];
+  assertEquals(errors.map(({ name }) => name), [
+    "WebSocketClosedError",
+    "WebSocketFrameError",
+    "WebSocketHandshakeError",
+  ]);
 });
 
 Deno.test("WebSocketSession.send() that throws for its message closes nothing", () => {
