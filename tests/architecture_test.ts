@@ -97,7 +97,7 @@ const FLOORS: readonly (readonly [name: string, files: RegExp])[] = [
   ],
   [
     "waits",
-    /^lib\/(stream\/|framing\/|transfer\/|client\/pool|proxy\/(health\.|proxy_protocol|receive_|server_queue|redispatch)|observe\/(mod|trace|kernel|wire)|load\/)/,
+    /^lib\/(stream\/|framing\/|transfer\/|client\/pool|proxy\/(health\.|proxy_protocol|receive_|server_queue|redispatch)|observe\/(mod|trace|kernel|wire)\.|load\/)/,
   ],
   ["decides", /^lib\/(addr|bytes|errors\w*|world|client\/\w+|observe\/\w+|proxy\/\w+)\.ts$/],
 ];

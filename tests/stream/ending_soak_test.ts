@@ -172,7 +172,10 @@ class Desk {
     const conn = await listener.accept();
     const at = conn.remoteAddr.port;
     this.#slot(at).resolve(conn);
-    return await this.#slot(number).promise;
+    const met = await this.#slot(number).promise;
+    // The kernel gives a port again once its connection was reset: who comes next is another.
+    this.#came.delete(number);
+    return met;
   }
 
   #slot(port: number): PromiseWithResolvers<ResettableConn> {
