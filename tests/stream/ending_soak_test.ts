@@ -26,6 +26,12 @@ const BATCH = 250;
 /** Half a second for a RST to come back, in steps: whoever has it is done. */
 const PROBING = { probe: bytes("?"), probes: 101, probeWait: 5 };
 
+/** Of who takes all that is written no RST comes, however long that is waited for. */
+const ASKING = { probe: bytes("?"), probes: 21, probeWait: 5 };
+
+/** Milliseconds after which a step that has not ended never will. */
+const PATIENCE = 20_000;
+
 /** A client and its server's end; there may be a relay between them. */
 interface Ends {
   client: WatchedConn;
@@ -40,7 +46,7 @@ const WAYS: Partial<Record<EndingKind, Way[]>> = {
     async ({ client, server }) => {
       await writeAll(server, bytes("all I have"));
       await server.closeWrite();
-      return await endingOf(client, PROBING);
+      return await endingOf(client, ASKING);
     },
     // It answers a question that was ended by FIN, closes, and is not written to.
     async ({ client, server }) => {
@@ -148,11 +154,11 @@ for (const [how, ways] of Object.entries(WAYS)) {
       const make = through === "loopback" ? direct : relayed;
       for (let run = 0; run < RUNS; run += BATCH) {
         const batch = Array.from({ length: BATCH }, async (_, i) => {
-          await using ends = await make(run + i, origin, front);
-          const ending = await ways[Math.floor((run + i) / CLIENTS.length) % ways.length]!(
-            ends,
-            run + i,
-          );
+          const number = run + i;
+          const way = Math.floor(number / CLIENTS.length) % ways.length;
+          const told = (what: string) => `${what} in run ${number}, way ${way}`;
+          await using ends = await make(number, origin, front, told);
+          const ending = await soon(told("no ending"), ways[way]!(ends, number));
           const verdict = ending.whole ? `${ending.how}, whole` : ending.how;
           said[verdict] = (said[verdict] ?? 0) + 1;
         });
@@ -173,7 +179,8 @@ class Desk {
     const at = conn.remoteAddr.port;
     this.#slot(at).resolve(conn);
     const met = await this.#slot(number).promise;
-    // The kernel gives a port again once its connection was reset: who comes next is another.
+    // The kernel gives a port again, even within a test, to who comes next: that is another. Who
+    // met the old one would leave the new one alone, and a relay would wait for it forever.
     this.#came.delete(number);
     return met;
   }
@@ -193,14 +200,27 @@ function desk(listener: ResettableListener): Desk {
   return found;
 }
 
-async function connected(run: number, listener: ResettableListener) {
-  const raw = await CLIENTS[run % CLIENTS.length]!(listener.addr.port);
+/** Says of a step which run it belongs to. */
+type Told = (what: string) => string;
+
+async function connected(run: number, listener: ResettableListener, told: Told) {
+  const dialing = CLIENTS[run % CLIENTS.length]!(listener.addr.port);
+  const raw = await soon(told("a client does not connect"), dialing);
   const { port } = (raw as unknown as ResettableConn).localAddr;
-  return { client: watchEnding(raw), server: await desk(listener).meet(listener, port) };
+  return { client: watchEnding(raw), server: await met(listener, port, told) };
 }
 
-async function direct(run: number, origin: ResettableListener): Promise<Ends & AsyncDisposable> {
-  const ends = await connected(run, origin);
+async function met(listener: ResettableListener, port: number, told: Told) {
+  return await soon(told("a client is not accepted"), desk(listener).meet(listener, port));
+}
+
+async function direct(
+  run: number,
+  origin: ResettableListener,
+  _front: ResettableListener,
+  told: Told,
+): Promise<Ends & AsyncDisposable> {
+  const ends = await connected(run, origin, told);
   return { ...ends, [Symbol.asyncDispose]: () => Promise.resolve(dispose(ends)) };
 }
 
@@ -208,19 +228,31 @@ async function relayed(
   run: number,
   origin: ResettableListener,
   front: ResettableListener,
+  told: Told,
 ): Promise<Ends & AsyncDisposable> {
-  const { client, server: a } = await connected(run, front);
-  const b = await dialResettable(origin.addr);
-  const server = await desk(origin).meet(origin, b.localAddr.port);
+  const { client, server: a } = await connected(run, front, told);
+  const b = await soon(told("a relay does not connect"), dialResettable(origin.addr));
+  const server = await met(origin, b.localAddr.port, told);
   const relaying = relay(a, b, { lingerTimeout: 0, halfClosedTimeout: Infinity });
   return {
     client,
     server,
     async [Symbol.asyncDispose]() {
       dispose({ client, server });
-      await relaying;
+      await soon(told("a relay does not end"), relaying);
     },
   };
+}
+
+/** The same, or a failure that says what has not happened. */
+async function soon<T>(failure: string, promise: Promise<T>): Promise<T> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => late.reject(new Error(failure)), PATIENCE);
+  try {
+    return await Promise.race([promise, late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 function dispose({ client, server }: Ends): void {
