@@ -1,0 +1,126 @@
+/**
+ * Claims of the chapter that do not hold, tried out with its own code: docs/chapter.md names
+ * them, and says what does hold.
+ */
+
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { serveTcp } from "../../lib/server/server.ts";
+import { needs } from "../_needs.ts";
+import { startProgram } from "../_script.ts";
+
+const PYTHON = { run: ["python3"] } as const;
+
+/** What came out of an experiment of tests/peers/chapter.py. */
+async function experiment(name: string): Promise<Record<string, unknown>> {
+  await using python = startProgram("python3", ["tests/peers/chapter.py", name]);
+  return JSON.parse((await python.output()).trimEnd().split("\n").at(-1)!);
+}
+
+/** Each experiment, what of the chapter it contradicts, and what comes out. */
+const EXPERIMENTS: readonly (readonly [name: string, claim: string, out: unknown])[] = [
+  ["shut_read", "after SHUT_RD nothing is received any more", {
+    before: "",
+    after: "you asked for no more",
+  }],
+  ["close_under_read", "close() closes while a thread of ours reads", {
+    close: "ESTABLISHED",
+    shutdown: "CLOSE-WAIT",
+  }],
+  ["exit_in_thread", "the echo client ends when its server does", { "the program goes on": true }],
+  ["select_limit", "recv_with_timeout() can wait for any socket", {
+    low: "hello",
+    high: ["ValueError", "filedescriptor out of range in select()"],
+  }],
+  ["graceful_timeout", "graceful_shutdown(timeout=5) ends after 5 s", { seconds: 450 }],
+  ["echo_server", "the echo server forgets who left, and gets lines", {
+    remembered: 20,
+    living: 0,
+    "two lines in one piece": ["ECHO: one"],
+    "quit in two pieces": ["ECHO: qu", "ECHO: it"],
+    "a letter in two pieces": [""],
+  }],
+  ["pool", "a connection of the pool can be used", {
+    write: "returned",
+    answer: ["returned", ""],
+    "the next one waits": true,
+  }],
+  ["proxy", "the proxy carries an answer after FIN", {
+    "the server got": "a question",
+    "the server is in": "ESTABLISHED",
+    "the client got": "",
+  }],
+  ["proxy_without_backend", "who comes to the proxy hears that its backend is gone", {
+    "the proxy": "ConnectionRefusedError",
+    "the client": "TimeoutError",
+  }],
+  ["health", "who can be connected to is well, and who cannot is not", {
+    "nobody accepts": true,
+    "the queue is full": false,
+  }],
+  ["http", "recv_http_response() gets the body", {
+    "in one piece": ["RuntimeError", "Connexion fermée prématurément"],
+    "in one piece, kept alive": ["TimeoutError", "timed out"],
+    "in lower case": ["returned", ""],
+    "chunked": ["returned", ""],
+  }],
+  ["half_a_line", "what readline() returns is a line, and a read for each byte is none too many", {
+    lines: ["whole\n", "hal", null],
+    calls: 33,
+  }],
+  ["message_end", "an end between messages is told from one within", {
+    between: ["RuntimeError", "Connexion fermée prématurément"],
+    within: ["RuntimeError", "Connexion fermée prématurément"],
+  }],
+  ["confirmation", "one recv() gets the confirmation", {
+    said: "Confirmation : b'received 0 of'",
+  }],
+  ["file_to_nobody", "all that is sent arrives, or there is an error", {
+    said: "Fichier envoyé : 5000 octets",
+  }],
+  ["cut_letter", "the chat's receiver can decode what it gets", { said: "", ended: true }],
+];
+
+for (const [name, claim, out] of EXPERIMENTS) {
+  needs(PYTHON, `chapter, not so: ${claim}`, async () => {
+    assertEquals(await experiment(name), out as Record<string, unknown>);
+  });
+}
+
+needs(PYTHON, "chapter, not so: EADDRINUSE is 48, and SO_REUSEADDR helps against it", async () => {
+  const { errno, is, platform } = await experiment("names_of_errors");
+  assertEquals([is, errno], ["EADDRINUSE", platform === "linux" ? 98 : 48]);
+});
+
+needs(PYTHON, "chapter, not so: a blocking send() of 10000 bytes takes 8192", async () => {
+  const { small, large, size, timed } = await experiment("blocking_send");
+  assertEquals([small, large], [10_000, size]);
+  // That is where it comes from: a socket with a timeout does not block.
+  assert((timed as number) < (size as number));
+});
+
+needs(PYTHON, "chapter, not so: SO_RCVBUF sets the size that it is given", async () => {
+  const { got, most } = await experiment("receive_buffer");
+  assertEquals(got, 2 * Math.min(262_144, most as number));
+});
+
+needs(
+  { run: ["python3", "ss"] },
+  "chapter, not so: count_tcp_states() counts TIME_WAIT and CLOSE_WAIT",
+  async () => {
+    const { counted } = await experiment("count_states");
+    // Two sockets were in FIN-WAIT-2 and CLOSE-WAIT meanwhile; the heading was counted instead.
+    const states = counted as string[];
+    assert(states.includes("State"));
+    assertEquals(states.filter((state) => /WAIT/.test(state)), []);
+  },
+);
+
+Deno.test("chapter, not so: a new WebSocket can be sent to at once", async () => {
+  await using server = serveTcp({}, async () => {});
+  const socket = new WebSocket(`ws://127.0.0.1:${server.addr.port}`);
+  const closed = new Promise((resolve) => socket.onclose = resolve);
+  socket.onerror = (event) => event.preventDefault();
+  const error = assertThrows(() => socket.send("Hello server!"), DOMException);
+  assertEquals(error.name, "InvalidStateError");
+  await closed;
+});
