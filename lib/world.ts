@@ -36,6 +36,8 @@ export interface World {
   sleep(ms: number, options?: SleepOptions): Promise<void>;
   /** A number from 0 up to but not including 1. */
   random(): number;
+  /** The time of day at which `now()` was 0, in milliseconds since 1970; not every world has one. */
+  readonly epoch?: number;
 }
 
 /** The world outside: the system's monotonic clock and its random numbers. */
@@ -43,6 +45,7 @@ export const realWorld: World = {
   now: () => performance.now(),
   sleep: realSleep,
   random: Math.random,
+  epoch: performance.timeOrigin,
 };
 
 /** setTimeout() holds a signed 32-bit number of milliseconds; longer fires at once. */

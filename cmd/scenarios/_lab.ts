@@ -12,6 +12,16 @@ import { type Trace, traced } from "../../lib/observe/trace.ts";
 import { serveTcp } from "../../lib/server/server.ts";
 import type { Duplex, Resettable } from "../../lib/stream/conn.ts";
 import type { TcpStream } from "../../lib/stream/tcp.ts";
+import { realWorld, type World } from "../../lib/world.ts";
+import {
+  type Expected,
+  fits,
+  Kernel,
+  type States,
+  type StatesOptions,
+  type Where,
+} from "./_states.ts";
+import { LabWire, type NextOptions } from "./_wire.ts";
 
 /** A connection between two addresses; a `Deno.TcpConn` is one. */
 export interface Addressed extends Duplex {
@@ -38,6 +48,10 @@ export interface LabServer extends AsyncDisposable {
   readonly addr: TcpAddr;
   /** Resolves when all handlers that have started are done, and their connections closed. */
   idle(): Promise<void>;
+  /** Takes no more connections over, until {@linkcode LabServer.resume}: they wait. */
+  suspend(): void;
+  /** Takes connections over again. */
+  resume(): void;
 }
 
 /** Options for {@linkcode Lab.draw}. */
@@ -65,15 +79,24 @@ export interface LabOptions {
   ) => void;
   /** Takes what a server's handler threw. */
   fail: (error: unknown) => void;
+  /**
+   * The clock.
+   *
+   * @default {realWorld}
+   */
+  world?: Pick<World, "now" | "sleep">;
 }
 
-/** What a lesson works with. */
-export class Lab {
+/** What a lesson works with. Disposing it ends what looks at the wire. */
+export class Lab implements AsyncDisposable {
   /** Everything that happens; for what a lesson opens by itself. */
   readonly trace: Trace;
   /** Aborts when the lesson has taken too long, or is interrupted. */
   readonly signal: AbortSignal;
+  /** The kernel's view; {@linkcode Lab.state} is the way to ask it. */
+  readonly kernel: Kernel;
   readonly #options: LabOptions;
+  readonly #wires: LabWire[] = [];
   /** What the pictures so far have, and whether it had come to its end in them. */
   readonly #drawn = new Map<TraceEvent, boolean>();
 
@@ -82,6 +105,7 @@ export class Lab {
     this.trace = trace;
     this.signal = options.signal;
     this.#options = options;
+    this.kernel = new Kernel(trace, options.world ?? realWorld, options.signal);
   }
 
   /** Tells the listener what is about to happen, in the picture as well. */
@@ -101,6 +125,59 @@ export class Lab {
     this.trace.add(ok ? check : { ...check, actual: seen, expected: wanted });
   }
 
+  /**
+   * The kernel's state of both ends of a connection, by lifeline, or of a listener, on the
+   * record and in the picture. It waits until what is expected is so, or 3 seconds are over.
+   * Where the kernel cannot be asked, it resolves with nothing.
+   */
+  state(where: Where, expected?: Expected, options?: StatesOptions): Promise<States | undefined> {
+    return this.kernel.states(where, expected, options);
+  }
+
+  /** Claims that both ends come to these states; says so if that cannot be seen. */
+  async checkState(
+    claim: string,
+    where: Where,
+    expected: Expected,
+    options?: StatesOptions,
+  ): Promise<void> {
+    const states = await this.state(where, expected, options);
+    if (states === undefined) this.unseen(claim, this.kernel.unseen!);
+    else this.check(claim, fits(states, expected) ? expected : states, expected);
+  }
+
+  /**
+   * Looks at what goes over the wire from now on, from and to these addresses or ports. What is
+   * seen goes on the record, and takes the place of the arrows that would be guessed. Where it
+   * cannot be seen, the lesson goes on without.
+   */
+  async wire(...where: (TcpAddr | number)[]): Promise<LabWire> {
+    const wire = new LabWire(this.trace, this.signal);
+    this.#wires.push(wire);
+    await wire.open(where.map((it) => typeof it === "number" ? it : it.port));
+    return wire;
+  }
+
+  /**
+   * Claims that what went over the wire since the last such claim is just `expected`, such as
+   * `["client SYN", "server SYN-ACK", "client ACK"]`; says so if that cannot be seen.
+   */
+  async checkWire(
+    claim: string,
+    wire: LabWire,
+    expected: readonly string[],
+    options?: NextOptions,
+  ): Promise<void> {
+    const seen = await wire.next(expected.length, options);
+    if (seen === undefined) this.unseen(claim, wire.unseen!);
+    else this.check(claim, seen, expected);
+  }
+
+  /** Says of a claim that it could not be put to the test, and why. */
+  unseen(claim: string, why: string): void {
+    this.trace.add({ kind: "unseen", who: "", text: claim, why });
+  }
+
   /** Starts a server; each connection that `handler` is given is closed when it returns. */
   serve(handler: (conn: LabConn) => Promise<void>, who = "server"): LabServer {
     const sessions: Promise<void>[] = [];
@@ -118,6 +195,8 @@ export class Lab {
     return {
       addr: server.addr,
       idle: async () => void await Promise.allSettled(sessions),
+      suspend: () => server.suspend(),
+      resume: () => server.resume(),
       [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
     };
   }
@@ -156,11 +235,16 @@ export class Lab {
 
   /** Draws what has happened since the last picture, or since the start. */
   draw(options: DrawOptions = {}): void {
+    for (const wire of this.#wires) wire.pull();
     const { events } = this.trace;
     // A call that was still waiting then, and returned since, is drawn a second time.
     const drawn = events.filter((event) => this.#drawn.get(event) === hasEnded(event));
     this.#options.show(events, new Set(drawn), options);
     for (const event of events) this.#drawn.set(event, hasEnded(event));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#wires.map((wire) => wire[Symbol.asyncDispose]()));
   }
 
   #record<Conn extends Addressed>(conn: Conn, who: string): OnRecord<Conn> {

@@ -94,6 +94,14 @@ export function grants(source: string): Permission[] {
   });
 }
 
+/**
+ * Whether a lesson goes on without it: programs that look at the kernel and at the wire are not
+ * on every machine, and the lesson says what it could not see.
+ */
+export function isOptional({ kind, to }: Permission): boolean {
+  return kind === "run" && to !== "deno";
+}
+
 function oneLine(paragraph: string): string {
   return paragraph.split("\n").join(" ").trim();
 }

@@ -16,7 +16,7 @@ import { parseFlags } from "../_flags.ts";
 import { moduleDoc } from "../_help.ts";
 import { need } from "../_permissions.ts";
 import { Lab, type LabOptions } from "./_lab.ts";
-import { grants, lesson } from "./_lesson.ts";
+import { grants, isOptional, lesson } from "./_lesson.ts";
 import { JsonVoice, PlainVoice, QuietVoice, type Voice } from "./_voice.ts";
 
 /** What the command line of every scenario may say. */
@@ -50,7 +50,7 @@ export function scenario(
     const { json, quiet } = parseFlags(args, flags);
     // Deno hands out the text of the main module without any permission.
     const { default: source } = await import(script.url, { with: { type: "text" } });
-    for (const grant of grants(source)) need(grant);
+    for (const grant of grants(source)) if (!isOptional(grant)) need(grant);
     const voice = new (json ? JsonVoice : quiet ? QuietVoice : PlainVoice)(io);
     voice.open(lesson(moduleDoc(source)));
     const trace = new Trace({ world, onEvent: (event) => voice.event(event) });
@@ -82,7 +82,7 @@ async function attempt(
   );
   const fail = (error: unknown) => failed.abort(error);
   const show: LabOptions["show"] = (...picture) => voice.show(...picture);
-  const lab = new Lab(trace, { signal, fail, show });
+  const lab = new Lab(trace, { signal, fail, show, world });
   try {
     await Promise.race([steps(lab), aborted(signal)]);
     signal.throwIfAborted();
@@ -99,14 +99,18 @@ async function attempt(
   } finally {
     done.abort();
     lab.draw();
+    await lab[Symbol.asyncDispose]();
   }
 }
 
 function judge(events: readonly TraceEvent[], problem: string | undefined) {
   const checks = events.filter((event) => event.kind === "check");
   const failed = checks.filter(({ ok }) => !ok).length;
+  const unseen = events.filter((event) => event.kind === "unseen").length;
   const ok = problem === undefined && failed === 0 && checks.length > 0;
-  return { ok, checks: checks.length, failed, text: verdictText(checks.length, failed, problem) };
+  const text = verdictText(checks.length, failed, problem) +
+    (unseen === 0 ? "" : `; ${unseen} could not be seen`);
+  return { ok, checks: checks.length, failed, unseen, text };
 }
 
 function verdictText(checks: number, failed: number, problem: string | undefined): string {

@@ -5,7 +5,12 @@
  * @module
  */
 
-import type { CheckEvent, TraceEvent, VerdictEvent } from "../../lib/observe/events.ts";
+import type {
+  CheckEvent,
+  TraceEvent,
+  UnseenEvent,
+  VerdictEvent,
+} from "../../lib/observe/events.ts";
 import { isCall } from "../../lib/observe/events.ts";
 import { ladder } from "../../lib/observe/ladder.ts";
 import type { Io } from "../_cli.ts";
@@ -79,7 +84,7 @@ export class QuietVoice extends Silence {
 /** For a person: what it is about, pictures, checks, and the verdict. */
 export class PlainVoice extends Silence {
   /** Checks wait for the picture that they are about. */
-  #held: CheckEvent[] = [];
+  #held: (CheckEvent | UnseenEvent)[] = [];
   #undrawn = false;
   /** What keeps the next picture, or the verdict, from the checks before it. */
   #gap = "";
@@ -92,8 +97,8 @@ export class PlainVoice extends Silence {
   }
 
   override event(event: TraceEvent): void {
-    if (isCall(event)) this.#undrawn = true;
-    if (event.kind === "check") this.#held.push(event);
+    if (isPictured(event)) this.#undrawn = true;
+    if (event.kind === "check" || event.kind === "unseen") this.#held.push(event);
     if (!this.#undrawn) this.#release();
     if (event.kind !== "verdict") return;
     this.#release();
@@ -109,7 +114,7 @@ export class PlainVoice extends Silence {
     const { lifelines = ["client", "server"] } = options;
     const { color, columns = 80 } = this.io;
     const width = Math.max(20, Math.min(columns, 100));
-    if (events.some((event) => isCall(event) && !drawn.has(event))) {
+    if (events.some((event) => isPictured(event) && !drawn.has(event))) {
       this.print(`${this.#gap}${ladder(events, { lifelines, drawn, color, width })}\n`);
       this.#gap = "";
     }
@@ -119,12 +124,21 @@ export class PlainVoice extends Silence {
 
   #release(): void {
     const { color } = this.io;
-    for (const { ok, text, actual, expected } of this.#held.splice(0)) {
+    for (const event of this.#held.splice(0)) {
+      this.#gap = "\n";
+      if (event.kind === "unseen") {
+        this.print(`  – not seen: ${event.text}\n      (${event.why})\n`);
+        continue;
+      }
+      const { ok, text, actual, expected } = event;
       const why = ok ? "" : `: expected ${expected}, got ${actual}`;
       this.print(`  ${mark(ok, color)} ${text}${why}\n`);
-      this.#gap = "\n";
     }
   }
+}
+
+function isPictured(event: TraceEvent): boolean {
+  return isCall(event) || event.kind === "state" || event.kind === "segment";
 }
 
 /** A tick or a cross. */

@@ -4,7 +4,7 @@
  */
 
 /** What a piece of a drawing is; {@linkcode Line.toString} knows its colour. */
-export type Style = "plain" | "faint" | "strong" | "data" | "fin" | "rst";
+export type Style = "plain" | "faint" | "strong" | "data" | "fin" | "rst" | "state";
 
 /** SGR parameters (ECMA-48): colours that read well on dark and on light. */
 const SGR: Record<Style, string> = {
@@ -14,6 +14,7 @@ const SGR: Record<Style, string> = {
   data: "36",
   fin: "33",
   rst: "31;1",
+  state: "32;1",
 };
 
 /** A column. A wide character fills its own and leaves the next one empty. */

@@ -2,9 +2,9 @@
 
 import { columns, fit, type Line } from "./_canvas.ts";
 import { callsOf, Pen } from "./_pen.ts";
-import { callWords, fitting, size, time } from "./_words.ts";
-import type { CallEvent } from "./events.ts";
-import { moment, type Part, type Row } from "./rows.ts";
+import { callWords, fitting, queueWords, size, time } from "./_words.ts";
+import type { CallEvent, StateEvent } from "./events.ts";
+import { moment, type Part, type Row } from "./row.ts";
 
 /** A way to draw a ladder. */
 export interface Layout {
@@ -53,8 +53,13 @@ export class Wide implements Layout {
       const middle = Math.floor((this.#left + this.#right + 1 - columns(words)) / 2);
       return [line.put(middle, words, "faint")];
     }
+    if (row.kind === "states") {
+      for (const state of row.states) this.#state(line, state);
+      return [line];
+    }
     if (row.kind === "arrow") {
       this.pen.arrow(line, row);
+      if (row.segment && !row.sender) this.#time(line, row.from, row.segment.at);
       if (row.split) this.#bracket(line, row.from, row.split, "┬");
       if (row.join) this.#bracket(line, row.to, row.join, "┴");
     }
@@ -70,12 +75,29 @@ export class Wide implements Layout {
 
   #name(line: Line, call: CallEvent, shift: number): void {
     const words = fitting(callWords(call), this.#room - 1 - shift);
-    const when = time(moment(call)).padStart(TIME);
+    this.#time(line, call.who, moment(call));
     if (this.pen.bars.get(call.who) === this.#left) {
-      line.put(this.#left - 1 - shift - columns(words), words).put(0, when, "faint");
+      line.put(this.#left - 1 - shift - columns(words), words);
     } else {
-      line.put(this.#right + 2 + shift, words).put(this.#width - TIME, when, "faint");
+      line.put(this.#right + 2 + shift, words);
     }
+  }
+
+  /** A state stands on its lifeline, and what the kernel holds beside it. */
+  #state(line: Line, { who, state, at, ...held }: StateEvent): void {
+    const bar = this.pen.bars.get(who)!;
+    const start = bar - Math.floor(columns(state) / 2);
+    const end = start + columns(state);
+    line.put(start - 1, ` ${state} `, "state");
+    this.#time(line, who, at);
+    const left = bar === this.#left;
+    const words = fit(queueWords(held), left ? start - 1 - MARGIN : this.#width - MARGIN - end - 1);
+    line.put(left ? start - 1 - columns(words) : end + 1, words, "faint");
+  }
+
+  #time(line: Line, who: string, at: number): void {
+    const left = this.pen.bars.get(who) === this.#left;
+    line.put(left ? 0 : this.#width - TIME, time(at).padStart(TIME), "faint");
   }
 }
 
@@ -112,6 +134,7 @@ export class Stacked implements Layout {
     if (row.kind === "fold") {
       return [this.pen.line().put(MARGIN + 2, fit(foldWords(row), this.#room), "faint")];
     }
+    if (row.kind === "states") return this.#states(row.states);
     const [first, second] = callsOf(row);
     const lines: Line[] = [];
     if (first !== undefined) lines.push(this.#name(this.pen.line(), first, true));
@@ -119,6 +142,9 @@ export class Stacked implements Layout {
     const arrow = this.pen.line();
     this.pen.arrow(arrow, row);
     lines.push(arrow);
+    if (row.segment && !row.sender) {
+      lines[0]!.put(0, time(row.segment.at).padStart(TIME), "faint");
+    }
     if (second === undefined) return lines;
     if (this.#fitTogether(first!, second)) this.#name(lines[0]!, second, false);
     else lines.push(this.#name(this.pen.line(), second, true));
@@ -130,6 +156,28 @@ export class Stacked implements Layout {
     const bar = this.pen.bars.get(call.who)!;
     line.put(call.who === this.#last ? bar - 1 - columns(words) : bar + 2, words);
     return timed ? line.put(0, time(moment(call)).padStart(TIME), "faint") : line;
+  }
+
+  /** States share a line as long as they keep clear of each other. */
+  #states(states: readonly StateEvent[]): Line[] {
+    const lines: Line[] = [];
+    let free = Infinity;
+    for (const [who, bar] of this.pen.bars) {
+      const found = states.find((state) => state.who === who);
+      if (found === undefined) continue;
+      const words = fit(found.state, this.#room);
+      const width = columns(words);
+      const shift = bar === MARGIN ? 0 : who === this.#last ? width - 1 : Math.floor(width / 2);
+      if (bar - shift < free) lines.push(this.pen.line());
+      const line = lines.at(-1)!;
+      line.put(bar - shift - 1, ` ${words} `, "state").put(
+        0,
+        time(found.at).padStart(TIME),
+        "faint",
+      );
+      free = bar - shift + width + 1;
+    }
+    return lines;
   }
 
   /** Two calls share a gap only if it is the last one. */

@@ -3,11 +3,13 @@
 import { columns, Line, type Style } from "./_canvas.ts";
 import { arrowWords, fitting } from "./_words.ts";
 import type { CallEvent } from "./events.ts";
-import type { ArrowRow, Row } from "./rows.ts";
+import type { ArrowRow, Row } from "./row.ts";
 
 /** The strokes of an arrow, alternating, and how it leaves a lifeline to either side. */
 const STROKES: Record<ArrowRow["what"], { shaft: string; tees: [string, string]; style: Style }> = {
   handshake: { shaft: "─", tees: ["├", "┤"], style: "strong" },
+  syn: { shaft: "─", tees: ["├", "┤"], style: "strong" },
+  ack: { shaft: "─", tees: ["├", "┤"], style: "faint" },
   data: { shaft: "─", tees: ["├", "┤"], style: "data" },
   fin: { shaft: "═", tees: ["╞", "╡"], style: "fin" },
   rst: { shaft: "─╳", tees: ["├", "┤"], style: "rst" },

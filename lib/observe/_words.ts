@@ -1,8 +1,9 @@
 /** How a ladder says things in a few columns. */
 
 import { columns, fit } from "./_canvas.ts";
-import type { Arrow } from "./arrows.ts";
-import type { CallEvent } from "./events.ts";
+import type { CallEvent, SegmentEvent } from "./events.ts";
+import type { ArrowRow } from "./row.ts";
+import { flagsText } from "./segment.ts";
 
 /** A call and what came of it: `"read 14 B"`, `"write ✗ EPIPE"`, `"read …"`; best word first. */
 export function callWords(call: CallEvent): readonly string[] {
@@ -30,7 +31,10 @@ export function callWords(call: CallEvent): readonly string[] {
 }
 
 /** What to write on an arrow: the first of these that fits. */
-export function arrowWords({ what, bytes }: Pick<Arrow, "what" | "bytes">): readonly string[] {
+export function arrowWords(
+  { what, bytes, segment }: Pick<ArrowRow, "what" | "bytes" | "segment">,
+): readonly string[] {
+  if (segment !== undefined) return segmentWords(segment);
   switch (what) {
     case "handshake":
       return ["SYN · SYN-ACK · ACK", "handshake", "SYN"];
@@ -39,6 +43,27 @@ export function arrowWords({ what, bytes }: Pick<Arrow, "what" | "bytes">): read
     default:
       return [what.toUpperCase()];
   }
+}
+
+/** A segment by its flags and numbers: `"PSH-ACK seq 1:15 ack 1"`; best word first. */
+function segmentWords(segment: SegmentEvent): readonly string[] {
+  const { seq, ack, length, again } = segment;
+  const flags = flagsText(segment) + (again ? " again" : "");
+  const place = length === 0 ? `${seq}` : `${seq}:${seq + length}`;
+  const acked = ack === undefined ? "" : ` ack ${ack}`;
+  const numbers = [`${flags} seq ${place}${acked}`, `${flags} ${place}${acked}`];
+  if (length === 0) return [...numbers, `${flags}${acked}`, flags];
+  return [`${numbers[0]} · ${size(length)}`, ...numbers, `${flags} ${size(length)}`, size(length)];
+}
+
+/** What the kernel holds beside a state, if that was asked for: `"14 B unread"`. */
+export function queueWords(
+  { recvQueue = 0, sendQueue = 0 }: { recvQueue?: number; sendQueue?: number },
+): string {
+  return [
+    ...recvQueue > 0 ? [`${size(recvQueue)} unread`] : [],
+    ...sendQueue > 0 ? [`${size(sendQueue)} unacked`] : [],
+  ].join(", ");
 }
 
 /** The first of `words` that fits, or as much of the last as does. */

@@ -1,10 +1,15 @@
 /**
  * What happened on a connection, as data: the calls that programs made and what came
- * of them, and what a narrator said in between. A {@linkcode Trace} collects them and
- * {@linkcode ladder} draws them; each is plain JSON.
+ * of them, the states that the kernel had, the segments that went over the wire, and what
+ * a narrator said in between. A {@linkcode Trace} collects them and {@linkcode ladder}
+ * draws them; each is plain JSON.
  *
  * @module
  */
+
+import type { SocketTimer } from "./kernel_socket.ts";
+import type { TcpFlag } from "./segment.ts";
+import type { TcpState } from "./tcp_states.ts";
 
 /** What every event says. */
 export interface Happening {
@@ -89,6 +94,42 @@ export interface EndCall extends Called {
 /** A call that a program made. */
 export type CallEvent = ListenCall | ConnectCall | AcceptCall | ReadCall | WriteCall | EndCall;
 
+/** The kernel was asked how an end of a connection, or a listener, is; `who` holds it. */
+export interface StateEvent extends Happening {
+  /** Discriminates. */
+  readonly kind: "state";
+  /** Its state; `CLOSED` if the kernel knows of no such socket (any more). */
+  readonly state: TcpState;
+  /** The connection; a listener has none. */
+  readonly conn?: string;
+  /** Bytes that came and that the program has not read, if that was asked for. */
+  readonly recvQueue?: number;
+  /** Bytes that the peer has not acknowledged, if that was asked for. */
+  readonly sendQueue?: number;
+  /** What the kernel waits for, if that was asked for. */
+  readonly timer?: SocketTimer;
+}
+
+/** A segment was seen on the wire; `who` sent it. */
+export interface SegmentEvent extends Happening {
+  /** Discriminates. */
+  readonly kind: "segment";
+  /** The lifeline that it went to. */
+  readonly to: string;
+  /** The connection. */
+  readonly conn: string;
+  /** Its flags. */
+  readonly flags: readonly TcpFlag[];
+  /** Where it begins in its sender's stream: 0 for SYN, 1 for the first byte of data. */
+  readonly seq: number;
+  /** The byte that its sender waits for; only with ACK. */
+  readonly ack?: number;
+  /** Bytes of data. */
+  readonly length: number;
+  /** Whether all of it had been sent before: a retransmission, or a probe. */
+  readonly again?: boolean;
+}
+
 /** Words of the narrator, or of a lifeline. */
 export interface NoteEvent extends Happening {
   /** Discriminates. */
@@ -121,6 +162,16 @@ export interface CheckEvent extends Happening {
   readonly expected?: string;
 }
 
+/** A claim that could not be put to the test, since something could not be looked at here. */
+export interface UnseenEvent extends Happening {
+  /** Discriminates. */
+  readonly kind: "unseen";
+  /** What would have been claimed. */
+  readonly text: string;
+  /** Why it could not be seen. */
+  readonly why: string;
+}
+
 /** How it all ended. */
 export interface VerdictEvent extends Happening {
   /** Discriminates. */
@@ -133,14 +184,28 @@ export interface VerdictEvent extends Happening {
   readonly checks: number;
   /** How many of them did not hold. */
   readonly failed: number;
+  /** How many more could not be made. */
+  readonly unseen: number;
 }
 
 /** Anything that a trace holds; `kind` tells which. */
-export type TraceEvent = CallEvent | NoteEvent | ErrorEvent | CheckEvent | VerdictEvent;
+export type TraceEvent =
+  | CallEvent
+  | StateEvent
+  | SegmentEvent
+  | NoteEvent
+  | ErrorEvent
+  | CheckEvent
+  | UnseenEvent
+  | VerdictEvent;
 
-/** Whether `event` is a call, and not somebody's words. */
+const NO_CALLS: ReadonlySet<TraceEvent["kind"]> = new Set(
+  ["state", "segment", "note", "error", "check", "unseen", "verdict"] as const,
+);
+
+/** Whether `event` is a call, and not what somebody saw or said. */
 export function isCall(event: TraceEvent): event is CallEvent {
-  return !["note", "error", "check", "verdict"].includes(event.kind);
+  return !NO_CALLS.has(event.kind);
 }
 
 /** What is worth keeping of whatever was thrown. */

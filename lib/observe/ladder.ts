@@ -1,6 +1,8 @@
 /**
  * A trace drawn as a ladder: a lifeline for each program, time going down, and an arrow
- * for whatever went from one to the other.
+ * for whatever went from one to the other. Where segments were seen on the wire, each is an
+ * arrow; elsewhere arrows are inferred from the calls at both ends. The kernel's states are
+ * written upon the lifelines.
  *
  * ```text
  *     ms            client                          server            ms
@@ -39,7 +41,8 @@
 import { Line, wrap } from "./_canvas.ts";
 import { type Layout, Stacked, Wide } from "./_layouts.ts";
 import { isCall, type TraceEvent } from "./events.ts";
-import { type Row, rows } from "./rows.ts";
+import type { Row } from "./row.ts";
+import { rows } from "./rows.ts";
 
 /** Options for {@linkcode ladder}. */
 export interface LadderOptions {
@@ -82,7 +85,7 @@ const SIDE_BY_SIDE = 60;
 
 /**
  * Draws what happened as text, each line ended by a line feed; nothing if no call was
- * made. Of more lifelines than the width can hold the first ones are drawn, and a line
+ * made and nothing was seen. Of more lifelines than the width can hold the first ones are drawn, and a line
  * says which are not.
  *
  * @throws {RangeError} If `width` is not an integer >= 20.
@@ -110,7 +113,12 @@ export function ladder(events: readonly TraceEvent[], options: LadderOptions = {
 }
 
 function lifelinesOf(events: readonly TraceEvent[]): string[] {
-  return [...new Set(events.filter(isCall).map(({ who }) => who))];
+  return [
+    ...new Set(events.flatMap((event) => {
+      if (event.kind === "segment") return [event.who, event.to];
+      return isCall(event) || event.kind === "state" ? [event.who] : [];
+    })),
+  ];
 }
 
 function layoutOf(width: number, names: readonly string[]): Layout {
@@ -143,6 +151,8 @@ function key(rows: readonly Row[], width: number): Line[] {
     has("rst") && "─╳─ RST: broken off",
     arrows.some((row) => row.late) && "┄┄ taken later from the kernel",
     arrows.some((row) => row.lost) && "✗ never read",
+    rows.some((row) => row.kind === "states") && "CAPITALS: the kernel's state",
+    arrows.some((row) => row.segment) && "seq, ack: counted from each SYN",
     finished && "╎ has said FIN, may still receive",
   ].filter((entry) => entry !== false);
   if (entries.length === 0) return [];

@@ -3,75 +3,24 @@
  * bottom. A row is what is drawn at once; an arrow whose sending and taking had
  * something else happen in between takes two.
  *
+ * Where a connection's segments were seen, they are its arrows, and nothing is inferred from
+ * its calls: each of them stands beside the segment that it sent or took if nothing else
+ * happened in between, and in a row of its own otherwise.
+ *
  * @module
  */
 
 import { type Arrow, arrows } from "./arrows.ts";
-import { type CallEvent, isCall, type TraceEvent } from "./events.ts";
-
-/** Where a row stands among those that share a write, or a read. */
-export type Part = "first" | "middle" | "last";
-
-/** An arrow, with the calls to name at its ends. */
-export interface ArrowRow {
-  /** Discriminates. */
-  readonly kind: "arrow";
-  /** What went. */
-  readonly what: Arrow["what"];
-  /** The lifeline that it left. */
-  readonly from: string;
-  /** The lifeline that it went to. */
-  readonly to: string;
-  /** Bytes of data. */
-  readonly bytes: number;
-  /** Whether nobody will ever read it. */
-  readonly lost: boolean;
-  /** Whether it had arrived before, and is only now taken from the kernel. */
-  readonly late: boolean;
-  /** The call that sends it, if it is named here. */
-  readonly sender?: CallEvent;
-  /** The call that takes it, if it does so here. */
-  readonly taker?: CallEvent;
-  /** Its place among the rows of one write. */
-  split?: Part;
-  /** Its place among the rows of one read. */
-  join?: Part;
-}
-
-/** A call that sends nothing and takes nothing. */
-export interface CallRow {
-  /** Discriminates. */
-  readonly kind: "call";
-  /** The call. */
-  readonly call: CallEvent;
-}
-
-/** Words between the lifelines' events. */
-export interface TextRow {
-  /** Discriminates. */
-  readonly kind: "text";
-  /** The words. */
-  readonly text: string;
-}
-
-/** Many arrows of a kind, left out. */
-export interface FoldRow {
-  /** Discriminates. */
-  readonly kind: "fold";
-  /** How many. */
-  readonly count: number;
-  /** The bytes that were sent; of bytes that had all been sent before, those that were taken. */
-  readonly bytes: number;
-}
-
-/** What is drawn at once. */
-export type Row = ArrowRow | CallRow | TextRow | FoldRow;
-
-/** When a call shows: what sends, when it was made; what waits, when it returned. */
-export function moment(call: CallEvent): number {
-  const waits = call.kind === "read" || call.kind === "accept" || call.kind === "listen";
-  return waits || call.error !== undefined ? call.end ?? call.at : call.at;
-}
+import { Causes } from "./_causes.ts";
+import { folded } from "./_folds.ts";
+import {
+  type CallEvent,
+  isCall,
+  type SegmentEvent,
+  type StateEvent,
+  type TraceEvent,
+} from "./events.ts";
+import { type ArrowRow, moment, type Row } from "./row.ts";
 
 /**
  * The rows of a ladder of these events, between these lifelines. Those in `drawn` are in an
@@ -87,7 +36,7 @@ export function rows(
 
 class Composition {
   readonly rows: Row[] = [];
-  /** Calls and notes by time; of two at once, what began first. */
+  /** What is drawn, by time; of two at once, what began first. */
   readonly #order: readonly TraceEvent[];
   readonly #placed = new Set<TraceEvent>();
   readonly #sentBy: Map<CallEvent | undefined, Arrow[]>;
@@ -96,6 +45,7 @@ class Composition {
   readonly #drawn = new Map<Arrow, ArrowRow>();
   /** What is in an earlier picture. */
   readonly #before: ReadonlySet<TraceEvent>;
+  readonly #causes: Causes;
   #next = 0;
 
   constructor(
@@ -105,10 +55,17 @@ class Composition {
   ) {
     this.#before = before;
     const when = (event: TraceEvent) => isCall(event) ? moment(event) : event.at;
-    this.#order = events
-      .filter((event) => isCall(event) ? lifelines.includes(event.who) : event.kind === "note")
-      .sort((a, b) => when(a) - when(b));
-    const all = arrows(events, lifelines);
+    const shown = (event: TraceEvent) => {
+      if (event.kind === "note") return true;
+      if (event.kind === "segment" && !lifelines.includes(event.to)) return false;
+      const there = isCall(event) || event.kind === "segment" || event.kind === "state";
+      return there && lifelines.includes(event.who);
+    };
+    this.#order = events.filter(shown).sort((a, b) => when(a) - when(b));
+    this.#causes = new Causes(this.#order);
+    const seen = new Set(this.#order.flatMap((it) => it.kind === "segment" ? [it.conn] : []));
+    const unseen = events.filter((event) => !isCall(event) || !seen.has(event.conn ?? ""));
+    const all = arrows(unseen, lifelines);
     this.#sentBy = Map.groupBy(all, (arrow) => arrow.sent);
     this.#takenBy = Map.groupBy(all, (arrow) => arrow.received);
     for (let event; (event = this.#upcoming()) !== undefined;) this.#place(event);
@@ -120,23 +77,65 @@ class Composition {
   }
 
   #place(event: TraceEvent): void {
+    if (event.kind === "segment") return this.#carry(event);
     if (!isCall(event)) {
       this.#placed.add(event);
-      if (event.kind === "note" && !this.#before.has(event)) {
-        this.rows.push({ kind: "text", text: event.text });
-      }
+      if (this.#before.has(event)) return;
+      if (event.kind === "note") this.rows.push({ kind: "text", text: event.text });
+      if (event.kind === "state") this.#show(event);
       return;
     }
+    const brought = this.#causes.broughtTo(event);
+    if (brought !== undefined && !this.#placed.has(brought)) this.#carry(brought);
     const taken = this.#takenBy.get(event) ?? [];
     // Readings of a clock may be equal, and still nothing is taken before it was sent.
     for (const { sent } of taken) if (sent && !this.#placed.has(sent)) this.#place(sent);
     if (this.#placed.has(event)) return;
     this.#placed.add(event);
     if (this.#before.has(event)) return;
+    const segment = this.#causes.sentBy(event);
+    if (segment !== undefined && segment === this.#upcoming()) return this.#carry(segment, event);
     const sent = this.#sentBy.get(event) ?? [];
     if (sent.length > 0) this.#send(event, sent);
     else if (taken.length > 0) this.#take(event, taken);
     else this.rows.push({ kind: "call", call: event });
+  }
+
+  /** A segment that was seen, beside the call that sent it if nothing was in between. */
+  #carry(segment: SegmentEvent, sender?: CallEvent): void {
+    const cause = this.#causes.senderOf(segment);
+    // Clocks differ by a little, and still nothing is sent before the call that sends it.
+    if (sender === undefined && cause !== undefined && !this.#placed.has(cause)) {
+      this.#placed.add(cause);
+      if (!this.#before.has(cause)) sender = cause;
+    }
+    this.#placed.add(segment);
+    const next = this.#upcoming();
+    const takes = next !== undefined && isCall(next) && this.#causes.takes(next, segment) &&
+      !this.#before.has(next);
+    if (takes) this.#placed.add(next);
+    if (this.#before.has(segment)) {
+      for (const call of [sender, takes ? next : undefined]) {
+        if (call !== undefined) this.rows.push({ kind: "call", call });
+      }
+      return;
+    }
+    const { who: from, to, length: bytes } = segment;
+    this.rows.push({
+      ...{ kind: "arrow", what: whatIs(segment), segment, from, to, bytes },
+      ...{ lost: false, late: false },
+      ...sender && { sender },
+      ...takes && { taker: next },
+    });
+  }
+
+  /** A state, beside that of the other end if both were found at once. */
+  #show(state: StateEvent): void {
+    const last = this.rows.at(-1);
+    const joins = last?.kind === "states" && last.states[0]!.at === state.at &&
+      last.states.every(({ who }) => who !== state.who);
+    if (joins) this.rows.splice(-1, 1, { ...last, states: [...last.states, state] });
+    else this.rows.push({ kind: "states", states: [state] });
   }
 
   /** What `call` sent: into the reads that happen next, and the rest into the kernel. */
@@ -204,34 +203,9 @@ function total(counted: readonly { readonly bytes: number }[]): number {
   return counted.reduce((sum, { bytes }) => sum + bytes, 0);
 }
 
-/** A run of data one way that is longer than this is folded; how many of it stay. */
-const LONGEST_RUN = 8;
-const HEAD = 3;
-const TAIL = 2;
-
-/** Folds the middle of long runs: a thousand writes teach no more than five. */
-function folded(rows: readonly Row[]): Row[] {
-  const kept: Row[] = [];
-  for (let start = 0; start < rows.length;) {
-    let end = start + 1;
-    while (end < rows.length && sameWay(rows[start]!, rows[end]!)) end++;
-    const run = rows.slice(start, end);
-    start = end;
-    if (run.length <= LONGEST_RUN) {
-      kept.push(...run);
-      continue;
-    }
-    const middle = run.slice(HEAD, -TAIL).filter((row) => row.kind === "arrow");
-    const sent = middle.filter((row) => !row.late);
-    kept.push(...run.slice(0, HEAD));
-    const bytes = total(sent.length > 0 ? sent : middle);
-    kept.push({ kind: "fold", count: middle.length, bytes });
-    kept.push(...run.slice(-TAIL));
-  }
-  return kept;
-}
-
-function sameWay(a: Row, b: Row): boolean {
-  return a.kind === "arrow" && b.kind === "arrow" && a.what === "data" && b.what === "data" &&
-    a.from === b.from && a.to === b.to;
+function whatIs({ flags, length }: SegmentEvent): ArrowRow["what"] {
+  if (flags.includes("RST")) return "rst";
+  if (flags.includes("SYN")) return "syn";
+  if (flags.includes("FIN")) return "fin";
+  return length > 0 ? "data" : "ack";
 }

@@ -35,7 +35,7 @@ export interface TraceOptions {
    *
    * @default {realWorld}
    */
-  world?: Pick<World, "now">;
+  world?: Pick<World, "now" | "epoch">;
   /** Told of every event once it is complete: of a call, when it has returned. */
   onEvent?: ((event: TraceEvent) => void) | undefined;
 }
@@ -53,10 +53,10 @@ export type CallOutcome = Partial<Pick<CallEvent, "error" | "conn">> & {
   readonly remote?: string;
 };
 
-/** A growing list of events, in the order in which they began. It is never cut. */
+/** A growing list of events, in the order in which they were told. It is never cut. */
 export class Trace {
   readonly #events: TraceEvent[] = [];
-  readonly #world: Pick<World, "now">;
+  readonly #world: Pick<World, "now" | "epoch">;
   readonly #onEvent: ((event: TraceEvent) => void) | undefined;
   readonly #start: number;
 
@@ -78,8 +78,18 @@ export class Trace {
     return Math.round((this.#world.now() - this.#start) * 1000) / 1000;
   }
 
-  /** Records something that takes no time. */
-  add(event: Untimed<TraceEvent>): void {
+  /** The time of day as milliseconds since the trace began; negative if it was before that. */
+  timeOf(epochMs: number): number {
+    return Math.round((epochMs - (this.#world.epoch ?? 0) - this.#start) * 1000) / 1000;
+  }
+
+  /** Milliseconds since the Unix epoch at which the trace began; 0 in a world without. */
+  get began(): number {
+    return this.#world.epoch === undefined ? 0 : this.#world.epoch + this.#start;
+  }
+
+  /** Records something that takes no time; if it is no news, `at` says when it was. */
+  add(event: Untimed<TraceEvent> & { readonly at?: number }): void {
     const timed = { at: this.now(), ...event } as TraceEvent;
     this.#events.push(timed);
     this.#onEvent?.(timed);

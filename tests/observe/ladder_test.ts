@@ -4,6 +4,8 @@ import { columns } from "../../lib/observe/_canvas.ts";
 import { size, time } from "../../lib/observe/_words.ts";
 import type { CallEvent, TraceEvent } from "../../lib/observe/events.ts";
 import { ladder, type LadderOptions } from "../../lib/observe/ladder.ts";
+import { TCP_FLAGS } from "../../lib/observe/segment.ts";
+import { TCP_STATES } from "../../lib/observe/tcp_states.ts";
 
 Deno.test("ladder() shows a half-close: FIN one way, and bytes still the other", () => {
   assertLadder(
@@ -464,7 +466,16 @@ Deno.test("ladder() never throws and never exceeds its width, whatever the trace
     kind: fc.constant("note"),
     text: fc.string({ unit: "binary" }),
   });
-  const events = fc.array(fc.oneof(...calls, words), { maxLength: 40 });
+  const state = fc.record({
+    ...{ at: ms, who, kind: fc.constant("state"), state: fc.constantFrom(...TCP_STATES) },
+    ...{ recvQueue: fc.nat(), sendQueue: fc.nat() },
+  }, { requiredKeys: ["at", "who", "kind", "state"] });
+  const segment = fc.record({
+    ...{ at: ms, who, to: who, conn: fc.constantFrom("1", "2"), kind: fc.constant("segment") },
+    ...{ flags: fc.subarray([...TCP_FLAGS]), seq: fc.nat(), ack: fc.nat(), length: fc.nat(99) },
+    again: fc.boolean(),
+  }, { requiredKeys: ["at", "who", "to", "conn", "kind", "flags", "seq", "length"] });
+  const events = fc.array(fc.oneof(...calls, state, segment, words), { maxLength: 40 });
   fc.assert(
     fc.property(
       events,
