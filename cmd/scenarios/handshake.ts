@@ -5,12 +5,12 @@
  * Chapter §3.3: Le 3-way handshake en détail
  *
  * A server that listens sends nothing: until a client dials, the wire is silent.
- * Then three segments go, and it is the kernels who send them. accept() is not what
- * answers a SYN: here the server takes nobody over, and still the connection is
- * whole, connect() returns, and bytes that the client writes are acknowledged.
+ * Then three segments go, and it is the kernels who send them. accept() is not
+ * what answers a SYN: here the server takes nobody over, and still the connection
+ * is whole, connect() returns, and bytes that the client writes are acknowledged.
  *
- * The states are the kernel's own, asked for with `ss`; the segments are those that
- * `tcpdump` saw. Where one cannot run, the lesson says what it could not see.
+ * The states are the kernel's own, by `ss`; the segments are those that `tcpdump`
+ * saw. Where one of them cannot run, the lesson says what it could not see.
  *
  *     deno task lab handshake
  *
