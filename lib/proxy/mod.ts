@@ -36,6 +36,7 @@ export { Lease } from "./balance_lease.ts";
 export type { ServerMode, ServerSettings, ServerStatus } from "./balance_server.ts";
 export * from "./balancer.ts";
 export * from "./cidr.ts";
+export * from "./end_reason.ts";
 export * from "./fairness.ts";
 export * from "./health.ts";
 export * from "./health_state.ts";
@@ -49,9 +50,14 @@ export {
   type TalkProbeOptions,
   type TalkStep,
 } from "./probes.ts";
+export * from "./proxy.ts";
 export * from "./proxy_header.ts";
 export * from "./proxy_protocol.ts";
+export * from "./proxy_record.ts";
 export type { ProxySsl, ProxySslTlv, ProxyTlv } from "./proxy_tlv.ts";
+export { type ReadAhead, readAhead, type ReadAheadOptions } from "./read_ahead.ts";
 export * from "./receive_proxy_header.ts";
 export * from "./redispatch.ts";
 export * from "./server_queue.ts";
+export { type Tap, type TapWay } from "./tap.ts";
+export * from "./upstream.ts";

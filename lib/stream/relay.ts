@@ -77,8 +77,9 @@ export interface RelayReport {
    */
   readonly reason: "finished" | "reset" | "error" | "idle" | "half-closed" | "aborted";
   /**
-   * Whose doing that was: the end that said FIN last, that broke, or that the relay
-   * waited for in vain; `relay` for its own `idleTimeout`; `caller` for an abort.
+   * Whose doing that was: the end that said FIN last, that broke, or that the relay waited
+   * for in vain, be it to speak or, when idle, to take what the other had said; `relay` if both
+   * were silent; `caller` for an abort.
    */
   readonly by: "a" | "b" | "relay" | "caller";
   /** What was thrown, if something was. */
@@ -327,7 +328,8 @@ class Relay {
         const late = legs.find((leg) => !leg.finished && !leg.refusal)!;
         this.end({ reason: "half-closed", by: late.waitsFor });
       } else {
-        this.end({ reason: "idle", by: "relay" });
+        const stuck = legs.find((leg) => leg.waitsFor === leg.sink);
+        this.end({ reason: "idle", by: stuck?.sink ?? "relay" });
       }
     }
   }

@@ -1,0 +1,244 @@
+/**
+ * One connection's way through a proxy, from being accepted to its record.
+ *
+ * @module
+ */
+
+import type { ConnInfo } from "../server/session.ts";
+import { type Duplex, writeAll } from "../stream/conn.ts";
+import { relay, type RelayReport } from "../stream/relay.ts";
+import type { TcpStream } from "../stream/tcp.ts";
+import type { World } from "../world.ts";
+import { type AccessRules, checkAccess, type CidrList } from "./cidr.ts";
+import type { ClientLimit } from "./client_limit.ts";
+import { type End, end, endOfConnect, endOfHeader, endOfRelay } from "./end_reason.ts";
+import { type ProxyEnd, proxyHeader, type ReceivedProxyHeader } from "./proxy_header.ts";
+import { encodeProxyHeader } from "./proxy_protocol.ts";
+import type { ProxyRecord } from "./proxy_record.ts";
+import { type ReadAhead, readAhead } from "./read_ahead.ts";
+import { receiveProxyHeader } from "./receive_proxy_header.ts";
+import { type Tap, tapped } from "./tap.ts";
+import type { ConnectUpstream, ProxyClient, Upstream } from "./upstream.ts";
+
+/** What all connections of a proxy have in common; times are in milliseconds. */
+export interface PassageRules extends AccessRules {
+  /** Finds a server. */
+  readonly connect: ConnectUpstream;
+  /** For finding one and connecting. */
+  readonly connectTimeout: number;
+  /** Without a byte in either direction. */
+  readonly idleTimeout: number;
+  /** The same, once one end has said FIN. */
+  readonly halfClosedTimeout: number;
+  /** For an end that still sends to one that takes no more. */
+  readonly lingerTimeout: number;
+  /** From being accepted. */
+  readonly maxLife: number;
+  /** How many connections a client may have. */
+  readonly limit: ClientLimit;
+  /** Who must begin with a PROXY header, in which version, and in which time. */
+  readonly acceptProxy:
+    | { trusted: CidrList; version: 1 | 2 | "either"; timeout: number; others: "refuse" | "direct" }
+    | undefined;
+  /** The version of the header that servers are sent. */
+  readonly sendProxy: 1 | 2 | undefined;
+  /** Makes who looks on. */
+  readonly tap: ((client: ProxyClient) => Tap | undefined) | undefined;
+  /** The clock. */
+  readonly world: World;
+}
+
+/** Passes `conn` on, and resolves with its record. If there was no server, `conn` is still open. */
+export function pass(
+  conn: TcpStream,
+  info: ConnInfo,
+  rules: PassageRules,
+): Promise<ProxyRecord> {
+  return new Passage(conn, info, rules).run();
+}
+
+class Passage {
+  readonly #conn: TcpStream;
+  readonly #info: ConnInfo;
+  readonly #rules: PassageRules;
+  readonly #started: number;
+  #source: ProxyEnd;
+  #header: ReceivedProxyHeader | undefined;
+  #phase: "Q" | "C" = "C";
+  #phaseSince = 0;
+  #queueTime = 0;
+  #connectTime = 0;
+  #server: string | undefined;
+  #retries = 0;
+  #relayed: RelayReport | undefined;
+  #error: unknown;
+
+  constructor(conn: TcpStream, info: ConnInfo, rules: PassageRules) {
+    this.#conn = conn;
+    this.#info = info;
+    this.#rules = rules;
+    this.#started = rules.world.now();
+    this.#source = info.remoteAddr;
+  }
+
+  async run(): Promise<ProxyRecord> {
+    const end = await this.#enter();
+    const { id, remoteAddr } = this.#info;
+    const { forward = 0, backward = 0, disguised = [] } = this.#relayed ?? {};
+    return {
+      id,
+      client: this.#source,
+      ...this.#source !== remoteAddr && { via: remoteAddr },
+      ...this.#server !== undefined && { server: this.#server },
+      bytesUp: forward,
+      bytesDown: backward,
+      duration: this.#rules.world.now() - this.#started,
+      queueTime: this.#queueTime,
+      connectTime: this.#connectTime,
+      retries: this.#retries,
+      end,
+      ...this.#error !== undefined && { error: this.#error },
+      ...disguised.length > 0 &&
+        { disguised: disguised.map((end) => end === "a" ? "client" : "server") },
+    };
+  }
+
+  /** Lets the client in, or not: who is not gets nothing, not even time to finish. */
+  async #enter(): Promise<End> {
+    const { limit, acceptProxy } = this.#rules;
+    let conn: Duplex = this.#conn;
+    let destination: ProxyEnd = this.#info.localAddr;
+    if (acceptProxy !== undefined) {
+      const trusted = acceptProxy.trusted.has(this.#info.remoteAddr.hostname);
+      if (!trusted && acceptProxy.others === "refuse") {
+        return this.#refuse(end("P", "R", "it is no proxy that is trusted"));
+      }
+      if (trusted) {
+        const { version, timeout } = acceptProxy;
+        const { world } = this.#rules;
+        try {
+          const received = await receiveProxyHeader(conn, { version, timeout, world });
+          ({ conn, header: this.#header } = received);
+          this.#source = received.source ?? this.#source;
+          destination = received.destination ?? destination;
+        } catch (error) {
+          this.#error = error;
+          return this.#refuse(this.#conn.closed ? killed("R") : endOfHeader(error));
+        }
+      }
+    }
+    const { allowed, why } = checkAccess(this.#source.hostname, this.#rules);
+    if (!allowed) return this.#refuse(end("P", "R", why));
+    const leave = limit.enter(this.#source.hostname.replace(/^::ffff:(?=\d+\.)/i, ""));
+    if (leave === undefined) {
+      return this.#refuse(end("R", "R", "this client has as many connections as it may"));
+    }
+    try {
+      return await this.#seek(readAhead(conn), destination);
+    } finally {
+      leave();
+    }
+  }
+
+  #refuse(end: End): End {
+    this.#conn[Symbol.dispose]();
+    return end;
+  }
+
+  /** Finds the client a server. If there is none, the client is left to be closed gently. */
+  async #seek(ahead: ReadAhead, destination: ProxyEnd): Promise<End> {
+    const { connect, connectTimeout, sendProxy, world } = this.#rules;
+    const { id, remoteAddr } = this.#info;
+    const client: ProxyClient = {
+      id,
+      source: this.#source,
+      destination,
+      peer: remoteAddr,
+      header: this.#header,
+      peek: (decide) => ahead.peek(decide),
+    };
+    const cut = new AbortController();
+    const settled = new AbortController();
+    const once = { once: true, signal: settled.signal };
+    ahead.lost.addEventListener("abort", () => cut.abort(ahead.lost.reason), once);
+    // That the proxy drains is no reason: who had come by then is served.
+    const ended = () => this.#conn.closed && cut.abort(this.#info.signal.reason);
+    this.#info.signal.addEventListener("abort", ended, once);
+    let late = false;
+    world.sleep(connectTimeout, { signal: settled.signal }).then(() => {
+      late = true;
+      cut.abort(new DOMException(`No server within ${connectTimeout} ms`, "TimeoutError"));
+    }, () => {});
+
+    let upstream: Upstream | undefined;
+    this.#phaseSince = world.now();
+    try {
+      upstream = await connect(client, {
+        signal: cut.signal,
+        enter: (phase) => this.#turn(phase === "queue" ? "Q" : "C"),
+      });
+      this.#server = upstream.server;
+      this.#retries = upstream.retries ?? 0;
+      if (sendProxy !== undefined) {
+        const header = proxyHeader(this.#source, destination);
+        await writeAll(upstream.conn, encodeProxyHeader(header, { version: sendProxy }));
+      }
+    } catch (error) {
+      upstream?.conn[Symbol.dispose]();
+      upstream?.release?.();
+      this.#error = error;
+      if (this.#conn.closed) return killed(this.#phase);
+      if (ahead.lost.aborted) return end("C", this.#phase, "the client left");
+      const { failures } = error as { failures?: readonly unknown[] };
+      this.#retries = Math.max(0, (failures?.length ?? 0) - 1);
+      if (late) return end("s", this.#phase, `no server within ${connectTimeout} ms`);
+      return endOfConnect(error, this.#phase);
+    } finally {
+      settled.abort();
+      this.#turn(this.#phase);
+    }
+    try {
+      return await this.#relay(ahead, upstream.conn, client);
+    } finally {
+      upstream.release?.();
+    }
+  }
+
+  /** Adds up the time of each phase. */
+  #turn(next: "Q" | "C"): void {
+    const now = this.#rules.world.now();
+    const spent = now - this.#phaseSince;
+    if (this.#phase === "Q") this.#queueTime += spent;
+    else this.#connectTime += spent;
+    this.#phase = next;
+    this.#phaseSince = now;
+  }
+
+  async #relay(ahead: Duplex, server: Duplex, client: ProxyClient): Promise<End> {
+    const { idleTimeout, halfClosedTimeout, lingerTimeout, maxLife, world } = this.#rules;
+    const tap = this.#rules.tap?.(client);
+    const a = tap ? tapped(ahead, "up", tap) : ahead;
+    const b = tap ? tapped(server, "down", tap) : server;
+    const options = { idleTimeout, halfClosedTimeout, lingerTimeout, world };
+    const settled = new AbortController();
+    const life = new AbortController();
+    if (maxLife < Infinity) {
+      const left = this.#started + maxLife - world.now();
+      world.sleep(left, { signal: settled.signal }).then(() => life.abort(), () => {});
+    }
+    const signal = maxLife < Infinity ? { signal: life.signal } : {};
+    const report = this.#relayed = await relay(a, b, { ...options, ...signal });
+    settled.abort();
+    if (report.error !== undefined) this.#error = report.error;
+    const halfClosed = this.#conn.peerFinished ||
+      (server as { peerFinished?: boolean }).peerFinished === true;
+    if (report.reason === "aborted" && life.signal.aborted) {
+      return end("P", halfClosed ? "L" : "D", `it was open for as long as it may, ${maxLife} ms`);
+    }
+    return endOfRelay({ ...report }, halfClosed);
+  }
+}
+
+function killed(phase: "R" | "Q" | "C"): End {
+  return end("K", phase, "the proxy was shut down");
+}

@@ -1,0 +1,181 @@
+/**
+ * A client's connection while its server is still being sought: what the client says meanwhile
+ * is kept, and that it breaks off is noticed at once instead of when it is too late.
+ *
+ * @example What was said too early is not lost
+ * ```ts
+ * import { readAhead } from "@tcplab/tcplab/proxy";
+ * import { memoryPair, readToEnd, writeAll } from "@tcplab/tcplab/stream";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const [client, conn] = memoryPair();
+ * const ahead = readAhead(conn); // reads from now on
+ * await writeAll(client, new TextEncoder().encode("hello"));
+ * const first = await ahead.peek((bytes) => bytes.length > 0 ? bytes[0] : undefined);
+ * await client.closeWrite();
+ *
+ * assertEquals(first, "h".charCodeAt(0));
+ * assertEquals(new TextDecoder().decode(await readToEnd(ahead)), "hello");
+ * ```
+ *
+ * @module
+ */
+
+import { type Duplex, isResettable, type Resettable } from "../stream/conn.ts";
+
+/** Options for {@linkcode readAhead}. */
+export interface ReadAheadOptions {
+  /**
+   * The most bytes to keep, >= 1; after that, it is for the client to wait, and no reset is
+   * noticed any more. The largest TLS record has 16645.
+   *
+   * @default {16645}
+   */
+  maxBytes?: number;
+}
+
+/** A connection that is read before anybody asks; use it instead of the one it was made of. */
+export interface ReadAhead extends Duplex {
+  /**
+   * Aborts, with what was thrown, if reading ahead fails: the client has reset the connection,
+   * or somebody here has disposed it. FIN is no reason: who has said all may want an answer.
+   */
+  readonly lost: AbortSignal;
+  /**
+   * Looks at what has come, from its start and again whenever there is more, and resolves with
+   * the first thing but `undefined` that `decide` returns; or with `undefined` once no more will
+   * be read ahead: at FIN, at a reset, when there is no room left, or when somebody reads.
+   */
+  peek<T>(decide: (bytes: Uint8Array) => T | undefined): Promise<T | undefined>;
+}
+
+/** Begins to read `conn`, and goes on until the first `read`, which gets all of it in order. */
+export function readAhead(conn: Duplex, options: ReadAheadOptions = {}): ReadAhead {
+  const { maxBytes = 16645 } = options;
+  if (!(Number.isInteger(maxBytes) && maxBytes >= 1)) {
+    throw new RangeError(
+      `Cannot read ahead as 'maxBytes' must be an integer >= 1: current value is ${maxBytes}`,
+    );
+  }
+  return isResettable(conn) ? new ResettableAhead(conn, maxBytes) : new Ahead(conn, maxBytes);
+}
+
+/** What most clients begin with fits in; it grows fourfold. */
+const FIRST_BUFFER = 1024;
+
+class Ahead implements ReadAhead {
+  readonly #conn: Duplex;
+  readonly #maxBytes: number;
+  readonly #lost = new AbortController();
+  readonly #running: Promise<void>;
+  #buffer = new Uint8Array(0);
+  /** Where the bytes begin that nobody has read yet, and where they end. */
+  #start = 0;
+  #end = 0;
+  #state: "ahead" | "stopping" | "stopped" = "ahead";
+  /** How reading ahead ended, if not because somebody reads now. */
+  #outcome: { fin: true } | { error: unknown } | undefined;
+  #news = Promise.withResolvers<void>();
+
+  constructor(conn: Duplex, maxBytes: number) {
+    this.#conn = conn;
+    this.#maxBytes = maxBytes;
+    this.#running = this.#run();
+  }
+
+  get lost(): AbortSignal {
+    return this.#lost.signal;
+  }
+
+  async #run(): Promise<void> {
+    try {
+      while (this.#state === "ahead" && this.#end < this.#maxBytes) {
+        if (this.#end === this.#buffer.length) this.#grow();
+        const n = await this.#conn.read(this.#buffer.subarray(this.#end));
+        if (n === null) {
+          this.#outcome = { fin: true };
+          break;
+        }
+        this.#end += n;
+        this.#tell();
+      }
+    } catch (error) {
+      this.#outcome = { error };
+    }
+    this.#state = "stopped";
+    this.#tell();
+    // Last, since whoever hears of it may look at what there is.
+    if (this.#outcome && "error" in this.#outcome) this.#lost.abort(this.#outcome.error);
+  }
+
+  #grow(): void {
+    const length = Math.min(Math.max(FIRST_BUFFER, this.#end * 4), this.#maxBytes);
+    const larger = new Uint8Array(length);
+    larger.set(this.#buffer);
+    this.#buffer = larger;
+  }
+
+  #tell(): void {
+    this.#news.resolve();
+    this.#news = Promise.withResolvers();
+  }
+
+  async peek<T>(decide: (bytes: Uint8Array) => T | undefined): Promise<T | undefined> {
+    while (true) {
+      const news = this.#news.promise;
+      const decision = decide(this.#buffer.subarray(this.#start, this.#end));
+      if (decision !== undefined || this.#state !== "ahead") return decision;
+      await news;
+    }
+  }
+
+  read(p: Uint8Array): Promise<number | null> {
+    if (p.length === 0) return Promise.resolve(0);
+    const passes = this.#state === "stopped" && this.#start === this.#end && !this.#outcome;
+    return passes ? this.#conn.read(p) : this.#take(p);
+  }
+
+  async #take(p: Uint8Array): Promise<number | null> {
+    if (this.#state === "ahead") this.#state = "stopping";
+    // The read that is on its way cannot be taken back: what it brings is the next there is.
+    if (this.#start === this.#end) await this.#running;
+    if (this.#start === this.#end) {
+      const outcome = this.#outcome;
+      this.#outcome = undefined;
+      if (outcome === undefined) return await this.#conn.read(p);
+      if ("fin" in outcome) return null;
+      throw outcome.error;
+    }
+    const part = this.#buffer.subarray(this.#start, Math.min(this.#end, this.#start + p.length));
+    p.set(part);
+    this.#start += part.length;
+    if (this.#start === this.#end && this.#state === "stopped") this.#buffer = new Uint8Array(0);
+    return part.length;
+  }
+
+  write(p: Uint8Array): Promise<number> {
+    return this.#conn.write(p);
+  }
+
+  closeWrite(): Promise<void> {
+    return this.#conn.closeWrite();
+  }
+
+  [Symbol.dispose](): void {
+    this.#conn[Symbol.dispose]();
+  }
+}
+
+/** The same over a connection that can be reset. */
+class ResettableAhead extends Ahead implements Resettable {
+  readonly #conn: Resettable;
+
+  constructor(conn: Resettable, maxBytes: number) {
+    super(conn, maxBytes);
+    this.#conn = conn;
+  }
+
+  reset(): void {
+    this.#conn.reset();
+  }
+}
