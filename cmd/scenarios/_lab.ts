@@ -9,6 +9,7 @@ import { formatAddr, type TcpAddr, tcpAddr } from "../../lib/addr.ts";
 import { dial } from "../../lib/client/dial.ts";
 import { type CallEvent, connName, isCall, type TraceEvent } from "../../lib/observe/events.ts";
 import { type Trace, traced } from "../../lib/observe/trace.ts";
+import type { ServeTcpOptions } from "../../lib/server/options.ts";
 import { serveTcp } from "../../lib/server/server.ts";
 import type { Duplex, Resettable } from "../../lib/stream/conn.ts";
 import type { TcpStream } from "../../lib/stream/tcp.ts";
@@ -179,7 +180,11 @@ export class Lab implements AsyncDisposable {
   }
 
   /** Starts a server; each connection that `handler` is given is closed when it returns. */
-  serve(handler: (conn: LabConn) => Promise<void>, who = "server"): LabServer {
+  serve(
+    handler: (conn: LabConn) => Promise<void>,
+    who = "server",
+    at: Pick<ServeTcpOptions, "hostname" | "port" | "backlog"> = {},
+  ): LabServer {
     const sessions: Promise<void>[] = [];
     const { signal } = this;
     const session = async (conn: TcpStream) => {
@@ -187,7 +192,7 @@ export class Lab implements AsyncDisposable {
       await handler(end);
     };
     const listening = this.trace.begin({ kind: "listen", who });
-    const server = serveTcp({ signal, onError: this.#options.fail }, (conn) => {
+    const server = serveTcp({ ...at, signal, onError: this.#options.fail }, (conn) => {
       sessions.push(session(conn));
       return sessions.at(-1)!;
     });
