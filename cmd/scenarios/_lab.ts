@@ -183,7 +183,7 @@ export class Lab implements AsyncDisposable {
   serve(
     handler: (conn: LabConn) => Promise<void>,
     who = "server",
-    at: Pick<ServeTcpOptions, "hostname" | "port" | "backlog"> = {},
+    at: Pick<ServeTcpOptions, "hostname" | "port" | "backlog" | "maxConns"> = {},
   ): LabServer {
     const sessions: Promise<void>[] = [];
     const { signal } = this;
