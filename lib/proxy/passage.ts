@@ -219,7 +219,11 @@ class Passage {
     const tap = this.#rules.tap?.(client);
     const a = tap ? tapped(ahead, "up", tap) : ahead;
     const b = tap ? tapped(server, "down", tap) : server;
-    const options = { idleTimeout, halfClosedTimeout, lingerTimeout, world };
+    let halfClosed = false;
+    const onFin = () => {
+      halfClosed = true;
+    };
+    const options = { idleTimeout, halfClosedTimeout, lingerTimeout, onFin, world };
     const settled = new AbortController();
     const life = new AbortController();
     if (maxLife < Infinity) {
@@ -230,8 +234,6 @@ class Passage {
     const report = this.#relayed = await relay(a, b, { ...options, ...signal });
     settled.abort();
     if (report.error !== undefined) this.#error = report.error;
-    const halfClosed = this.#conn.peerFinished ||
-      (server as { peerFinished?: boolean }).peerFinished === true;
     if (report.reason === "aborted" && life.signal.aborted) {
       return end("P", halfClosed ? "L" : "D", `it was open for as long as it may, ${maxLife} ms`);
     }

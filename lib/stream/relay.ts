@@ -52,6 +52,8 @@ export interface RelayOptions {
    * @default {500}
    */
   lingerTimeout?: number;
+  /** Told of an end's FIN as it comes. */
+  onFin?: (end: "a" | "b") => void;
   /**
    * The clock.
    *
@@ -116,6 +118,7 @@ export async function relay(
     idleTimeout = 600_000,
     halfClosedTimeout = 30_000,
     lingerTimeout = 500,
+    onFin = () => {},
     world = realWorld,
   } = options;
   for (const [name, value] of Object.entries({ idleTimeout, halfClosedTimeout })) {
@@ -128,7 +131,8 @@ export async function relay(
       `Cannot relay as 'lingerTimeout' must be >= 0: current value is ${lingerTimeout}`,
     );
   }
-  const running = new Relay(a, b, { idleTimeout, halfClosedTimeout, lingerTimeout, world });
+  const limits = { idleTimeout, halfClosedTimeout, lingerTimeout };
+  const running = new Relay(a, b, { ...limits, onFin, world });
   const abort = () => running.end({ reason: "aborted", by: "caller" });
   signal?.addEventListener("abort", abort, { once: true });
   if (signal?.aborted) abort();
@@ -227,6 +231,7 @@ class Relay {
   async #carry(leg: Leg, twin: Leg): Promise<void> {
     try {
       await this.#copy(leg);
+      this.#options.onFin(leg.source);
       // A Deno.TcpConn that told a write of a reset says null here.
       if (twin.refusal && !isBrokenPipe(twin.refusal)) throw twin.refusal;
       this.#halfClose(leg);

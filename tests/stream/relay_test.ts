@@ -328,7 +328,8 @@ Deno.test("relay() gives up when a peer that does not read has nothing to say", 
   const { client, report } = joined({ world, idleTimeout: 50 }, 4);
   const sending = assertRejects(() => writeAll(client, new Uint8Array(10_000)));
   await world.advance(50);
-  assertEquals((await report).reason, "idle");
+  const { reason, by } = await report;
+  assertEquals([reason, by], ["idle", "b"]); // b took nothing
   await sending;
 });
 
