@@ -60,4 +60,5 @@ export * from "./receive_proxy_header.ts";
 export * from "./redispatch.ts";
 export * from "./server_queue.ts";
 export { type Tap, type TapWay } from "./tap.ts";
+export * from "./tap_text.ts";
 export * from "./upstream.ts";

@@ -44,6 +44,18 @@ export const USES: Record<string, Use> = {
     handler: (conn) => writeAll(conn, new TextEncoder().encode("HTTP/1.0 204 No Content\r\n\r\n")),
     args: (server) => [`http://${formatAddr(server.addr)}/`],
   },
+  proxy: {
+    args: (server) => ["--listen", "0", "--to", formatAddr(server.addr)],
+    works: async (script) => {
+      using client = await dial(await script.addr());
+      await writeAll(client, new TextEncoder().encode("hello\nquit\n"));
+      assertMatch(new TextDecoder().decode(await readToEnd(client)), /ECHO: hello\nGoodbye!\n$/);
+      client[Symbol.dispose]();
+      await script.logged(/ up=11 .* end=-- /);
+      script.kill("SIGTERM");
+      assertEquals((await script.ended()).code, 0);
+    },
+  },
   receive: {
     args: () => ["--port", "0", "--dir", "."],
     works: async (script) => {

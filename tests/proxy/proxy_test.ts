@@ -159,8 +159,9 @@ Deno.test("a slow reader holds a fast sender back: what is on its way is bounded
 
 Deno.test("a tap sees what goes each way, and its end", async () => {
   const seen: string[] = [];
+  const note = (line: string) => void seen.push(line);
   await using proxied = new Proxied({
-    tap: ({ id }) => (way, chunk) => seen.push(`${id} ${way} ${chunk && text(chunk)}`),
+    tap: ({ id }) => (way, chunk) => note(`${id} ${way} ${chunk && text(chunk)}`),
   });
   await using pair = await proxied.pair();
   await writeAll(pair.a, bytes("ping"));

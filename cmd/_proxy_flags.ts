@@ -1,0 +1,57 @@
+/**
+ * What the command lines of `proxy` and `balance` have in common.
+ *
+ * @module
+ */
+
+import { parseAddr, type TcpAddr } from "../lib/addr.ts";
+import { CidrList } from "../lib/proxy/cidr.ts";
+import { choice, duration, type Flag, integer } from "./_flag.ts";
+
+/** Where to listen: a port, or an address. */
+export function listenAddr(fallback: TcpAddr): Flag<TcpAddr> {
+  return {
+    allowed: "a port, or an address such as 127.0.0.1:8080 or [::]:8080",
+    read: (text) => attempt(() => parseAddr(text)),
+    fallback,
+  };
+}
+
+/** Ranges of addresses, with commas between them. */
+export function cidrs(): Flag<CidrList | null> {
+  return {
+    allowed: "ranges of addresses such as 10.0.0.0/8,::1",
+    read: (text) => attempt(() => new CidrList(text.split(","))),
+    fallback: null,
+  };
+}
+
+/** The flags that both take. */
+export const proxyFlags = {
+  listen: listenAddr(parseAddr("8080")),
+  connectTimeout: duration({ min: 1, fallback: 10_000 }),
+  idleTimeout: duration({ fallback: 600_000 }),
+  halfClosedTimeout: duration({ fallback: 30_000 }),
+  maxLife: duration({ fallback: 0 }),
+  maxConns: integer({ min: 1, fallback: Infinity }),
+  maxConnsPerClient: integer({ min: 1, fallback: Infinity }),
+  allow: cidrs(),
+  deny: cidrs(),
+  acceptProxy: cidrs(),
+  sendProxy: choice(["no", "1", "2"], "no"),
+  drain: duration({ fallback: 10_000 }),
+};
+
+/** What {@linkcode proxyFlags} have read. */
+export type ProxyFlags = {
+  readonly [K in keyof typeof proxyFlags]: (typeof proxyFlags)[K] extends Flag<infer T> ? T : never;
+};
+
+/** The value, or nothing if making it throws. */
+export function attempt<T>(make: () => T): T | undefined {
+  try {
+    return make();
+  } catch {
+    return undefined;
+  }
+}
