@@ -16,6 +16,12 @@ export interface TrialOptions {
   deadline: number;
   /** Ends it. */
   signal: AbortSignal;
+  /**
+   * Files that it may write, beside what its first line grants.
+   *
+   * @default {[]}
+   */
+  files?: readonly string[];
 }
 
 /** How a scenario ended. */
@@ -57,14 +63,20 @@ export async function perform(
   args: readonly string[],
   options: TrialOptions,
 ): Promise<number | undefined> {
-  const status = await ended(spawn(entry, args, "inherit"), options);
+  const writes = (options.files ?? []).map((file) => `--allow-write=${file}`);
+  const status = await ended(spawn(entry, args, "inherit", writes), options);
   if (status === undefined) options.signal.throwIfAborted();
   return status?.code;
 }
 
-function spawn(entry: Entry, args: readonly string[], output: "piped" | "inherit") {
+function spawn(
+  entry: Entry,
+  args: readonly string[],
+  output: "piped" | "inherit",
+  grants: readonly string[] = [],
+) {
   return new Deno.Command("deno", {
-    args: ["run", "--no-prompt", ...entry.flags, entry.file.href, ...args],
+    args: ["run", "--no-prompt", ...entry.flags, ...grants, entry.file.href, ...args],
     stdin: "null",
     stdout: output,
     stderr: output,

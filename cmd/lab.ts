@@ -3,11 +3,13 @@
  * Runs the scenarios: lessons about TCP that make it happen on loopback and prove it.
  *
  * Each runs as a process of its own, with just the permissions on its first line, in the
- * order of the chapter; a table says how they ended. One alone draws its pictures.
+ * order of the chapter; a table says how they ended. One alone draws its pictures, and may
+ * write the file that it is told to, and no other.
  *
  *     deno task lab                       all of them
  *     deno task lab half_close            one, with its ladder
  *     deno task lab half_close --json     ... as JSON, one event on each line
+ *     deno task lab half_close --svg FILE ... and its pictures for a page
  *     deno task lab --list                which there are
  *
  * Flags:
@@ -15,6 +17,9 @@
  *     --list               name the scenarios, and run none
  *     --json               of one scenario: what happens, as JSON
  *     --quiet              the verdict only
+ *     --mermaid            of one scenario: its pictures as a Mermaid sequence diagram
+ *     --svg FILE           of one scenario: write its pictures as SVG as well
+ *     --pcapng FILE        of one scenario: write its packets for Wireshark as well
  *     --deadline TIME      end a scenario that takes longer; 60s
  *     --help, --version
  *
@@ -27,8 +32,8 @@
 
 import { catalog, type Entry } from "./_catalog.ts";
 import { FailureError, type Io, run } from "./_cli.ts";
-import { duration, durationText, text, toggle } from "./_flag.ts";
-import { distance, parseFlags, UsageError } from "./_flags.ts";
+import { duration, durationText, path, text, toggle } from "./_flag.ts";
+import { distance, parseFlags, UsageError, type Values } from "./_flags.ts";
 import { need } from "./_permissions.ts";
 import { Table } from "./_table.ts";
 import { type Outcome, perform, trial, type TrialOptions } from "./_trial.ts";
@@ -39,6 +44,9 @@ export const flags = {
   list: toggle(),
   json: toggle(),
   quiet: toggle(),
+  mermaid: toggle(),
+  svg: path(""),
+  pcapng: path(""),
   deadline: duration({ min: 1, fallback: 60_000 }),
 };
 
@@ -52,10 +60,12 @@ export function main(args: string[], io: Io): Promise<number> {
 
 /** The same, for the scenarios of any folder. */
 export async function lab(folder: URL, args: string[], io: Io): Promise<number> {
-  const { SCENARIO: wanted, list, json, quiet, deadline } = parseFlags(args, flags, {
-    SCENARIO: text(""),
-  });
-  if (json && wanted === "") throw new UsageError("--json needs a scenario: --list names them");
+  const given = parseFlags(args, flags, { SCENARIO: text("") });
+  const { SCENARIO: wanted, list, quiet, deadline } = given;
+  const own = ownArgs(given);
+  if (own.length > 0 && wanted === "") {
+    throw new UsageError(`${own[0]} needs a scenario: --list names them`);
+  }
   need({ kind: "read", to: folder.pathname });
   const entries = await catalog(folder);
   if (entries.length === 0) throw new FailureError(`there is no scenario in ${folder.pathname}`);
@@ -67,8 +77,23 @@ export async function lab(folder: URL, args: string[], io: Io): Promise<number> 
   need({ kind: "run", to: "deno" });
   const options = { deadline, signal: io.interrupted };
   if (wanted === "") return await runAll(entries, quiet, io, options);
-  const flagged = [...json ? ["--json"] : [], ...quiet ? ["--quiet"] : []];
-  return await runOne(find(wanted, entries), flagged, options);
+  const flagged = [...own, ...quiet ? ["--quiet"] : []];
+  const files = [given.svg, given.pcapng].filter((file) => file !== "");
+  return await runOne(find(wanted, entries), flagged, { ...options, files });
+}
+
+/** What only one scenario can be asked for, handed on as it was given. */
+function ownArgs({ json, mermaid, svg, pcapng }: Values<typeof flags>): string[] {
+  for (const [flag, file] of Object.entries({ svg, pcapng })) {
+    // Deno reads a list there, and has no way to write a comma.
+    if (file.includes(",")) throw new UsageError(`--${flag} must be a path without a comma`);
+  }
+  return [
+    ...json ? ["--json"] : [],
+    ...mermaid ? ["--mermaid"] : [],
+    ...svg === "" ? [] : [`--svg=${svg}`],
+    ...pcapng === "" ? [] : [`--pcapng=${pcapng}`],
+  ];
 }
 
 async function runAll(

@@ -81,6 +81,12 @@ export interface LabOptions {
   /** Takes what a server's handler threw. */
   fail: (error: unknown) => void;
   /**
+   * Whether what is seen on the wire is kept packet by packet.
+   *
+   * @default {false}
+   */
+  keepPackets?: boolean;
+  /**
    * The clock.
    *
    * @default {realWorld}
@@ -97,7 +103,8 @@ export class Lab implements AsyncDisposable {
   /** The kernel's view; {@linkcode Lab.state} is the way to ask it. */
   readonly kernel: Kernel;
   readonly #options: LabOptions;
-  readonly #wires: LabWire[] = [];
+  /** What looks at the wire. */
+  readonly wires: LabWire[] = [];
   /** What the pictures so far have, and whether it had come to its end in them. */
   readonly #drawn = new Map<TraceEvent, boolean>();
 
@@ -153,8 +160,9 @@ export class Lab implements AsyncDisposable {
    * cannot be seen, the lesson goes on without.
    */
   async wire(...where: (TcpAddr | number)[]): Promise<LabWire> {
-    const wire = new LabWire(this.trace, this.signal);
-    this.#wires.push(wire);
+    const { signal, keepPackets = false } = this.#options;
+    const wire = new LabWire(this.trace, { signal, keepPackets });
+    this.wires.push(wire);
     await wire.open(where.map((it) => typeof it === "number" ? it : it.port));
     return wire;
   }
@@ -240,7 +248,7 @@ export class Lab implements AsyncDisposable {
 
   /** Draws what has happened since the last picture, or since the start. */
   draw(options: DrawOptions = {}): void {
-    for (const wire of this.#wires) wire.pull();
+    for (const wire of this.wires) wire.pull();
     const { events } = this.trace;
     // A call that was still waiting then, and returned since, is drawn a second time.
     const drawn = events.filter((event) => this.#drawn.get(event) === hasEnded(event));
@@ -249,7 +257,7 @@ export class Lab implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all(this.#wires.map((wire) => wire[Symbol.asyncDispose]()));
+    await Promise.all(this.wires.map((wire) => wire[Symbol.asyncDispose]()));
   }
 
   #record<Conn extends Addressed>(conn: Conn, who: string): OnRecord<Conn> {

@@ -11,16 +11,28 @@ import { errorFacts, isCall, type TraceEvent } from "../../lib/observe/events.ts
 import { Trace } from "../../lib/observe/trace.ts";
 import { realWorld, type World } from "../../lib/world.ts";
 import { FailureError, type Io, type Main } from "../_cli.ts";
-import { toggle } from "../_flag.ts";
-import { parseFlags } from "../_flags.ts";
+import { path, toggle } from "../_flag.ts";
+import { parseFlags, UsageError, type Values } from "../_flags.ts";
 import { moduleDoc } from "../_help.ts";
 import { need } from "../_permissions.ts";
+import { Album } from "./_album.ts";
 import { Lab, type LabOptions } from "./_lab.ts";
 import { grants, isOptional, lesson } from "./_lesson.ts";
-import { JsonVoice, PlainVoice, QuietVoice, type Voice } from "./_voice.ts";
+import { packetFile } from "./_packets.ts";
+import { JsonVoice, MermaidVoice, PlainVoice, QuietVoice, type Voice } from "./_voice.ts";
+import type { LabWire } from "./_wire.ts";
 
 /** What the command line of every scenario may say. */
-export const flags = { json: toggle(), quiet: toggle() };
+export const flags = {
+  json: toggle(),
+  quiet: toggle(),
+  mermaid: toggle(),
+  svg: path(""),
+  pcapng: path(""),
+};
+
+/** Bytes of each read and write that a file of packets has. */
+const KEEP_BYTES = 262_144;
 
 /** Options for {@linkcode scenario}. */
 export interface ScenarioOptions {
@@ -47,31 +59,68 @@ export function scenario(
   const { deadline = 10_000, world = realWorld } = options;
   const name = new URL(script.url).pathname.replace(/^.*\/|\.[^.]+$/g, "");
   return async (args, io) => {
-    const { json, quiet } = parseFlags(args, flags);
+    const given = parseFlags(args, flags);
+    const { svg, pcapng } = given;
+    const voice = voiceOf(given, io);
     // Deno hands out the text of the main module without any permission.
     const { default: source } = await import(script.url, { with: { type: "text" } });
     for (const grant of grants(source)) if (!isOptional(grant)) need(grant);
-    const voice = new (json ? JsonVoice : quiet ? QuietVoice : PlainVoice)(io);
-    voice.open(lesson(moduleDoc(source)));
-    const trace = new Trace({ world, onEvent: (event) => voice.event(event) });
-    const problem = await attempt(steps, trace, { deadline, world, voice, io });
+    for (const to of [svg, pcapng]) if (to !== "") need({ kind: "write", to });
+    const album = new Album();
+    for (const listener of [voice, album]) listener.open(lesson(moduleDoc(source)));
+    const tell = (event: TraceEvent) => {
+      voice.event(event);
+      album.event(event);
+    };
+    const keepBytes = pcapng === "" ? 0 : KEEP_BYTES;
+    const trace = new Trace({ world, onEvent: tell, keepBytes });
+    const show: LabOptions["show"] = (...picture) => {
+      voice.show(...picture);
+      album.show(...picture);
+    };
+    const keepPackets = pcapng !== "";
+    const options = { deadline, world, show, keepPackets, io };
+    const { problem, wires } = await attempt(steps, trace, options);
     // Whatever still waits belongs to the record: it may be what the lesson hung on.
     for (const event of trace.events) {
-      if (isCall(event) && event.end === undefined) voice.event(event);
+      if (isCall(event) && event.end === undefined) tell(event);
     }
     const verdict = judge(trace.events, problem);
     trace.add({ kind: "verdict", who: "", ...verdict, text: `${name}: ${verdict.text}` });
     await voice.close();
+    if (svg !== "") await Deno.writeTextFile(svg, album.toString());
+    if (pcapng !== "") {
+      const { bytes, summary } = packetFile(name, trace, wires);
+      await Deno.writeFile(pcapng, bytes);
+      io.log.info("{file}: {summary}", { file: pcapng, summary });
+    }
     return verdict.ok ? 0 : 1;
   };
 }
 
-/** Takes the steps, and returns in a few words why they were not taken to the end. */
+function voiceOf({ json, quiet, mermaid }: Values<typeof flags>, io: Io): Voice {
+  const wanted = Object.entries({ json, quiet, mermaid }).flatMap(([name, is]) => is ? [name] : []);
+  if (wanted.length > 1) {
+    throw new UsageError(`only one of --${wanted.join(" and --")} can be printed: leave one away`);
+  }
+  return new (json ? JsonVoice : quiet ? QuietVoice : mermaid ? MermaidVoice : PlainVoice)(io);
+}
+
+/** What {@linkcode attempt} is given beside the steps. */
+interface Attempt {
+  deadline: number;
+  world: World;
+  show: LabOptions["show"];
+  keepPackets: boolean;
+  io: Io;
+}
+
+/** Takes the steps; what it returns says in a few words why they were not taken to the end. */
 async function attempt(
   steps: (lab: Lab) => Promise<void>,
   trace: Trace,
-  { deadline, world, voice, io }: { deadline: number; world: World; voice: Voice; io: Io },
-): Promise<string | undefined> {
+  { deadline, world, show, keepPackets, io }: Attempt,
+): Promise<{ problem?: string; wires: readonly LabWire[] }> {
   const { interrupted, log } = io;
   const done = new AbortController();
   const failed = new AbortController();
@@ -81,12 +130,11 @@ async function attempt(
     () => {},
   );
   const fail = (error: unknown) => failed.abort(error);
-  const show: LabOptions["show"] = (...picture) => voice.show(...picture);
-  const lab = new Lab(trace, { signal, fail, show, world });
+  const lab = new Lab(trace, { signal, fail, show, world, keepPackets });
   try {
     await Promise.race([steps(lab), aborted(signal)]);
     signal.throwIfAborted();
-    return undefined;
+    return { wires: lab.wires };
   } catch (error) {
     interrupted.throwIfAborted();
     const text = error instanceof FailureError ? error.message : explainLine(error);
@@ -95,7 +143,7 @@ async function attempt(
     if (explain(error).whose === "unknown" && !(error instanceof FailureError)) {
       log.error("{error}", { error: Deno.inspect(error) });
     }
-    return text;
+    return { problem: text, wires: lab.wires };
   } finally {
     done.abort();
     lab.draw();

@@ -1,19 +1,15 @@
 /**
- * How a scenario tells what happens: to a person, with pictures; to a program, as JSON;
- * or in the one line that counts.
+ * How a scenario tells what happens: to a person, with pictures; to a program, as JSON; to a
+ * page, as Mermaid; or in the one line that counts.
  *
  * @module
  */
 
-import type {
-  CheckEvent,
-  TraceEvent,
-  UnseenEvent,
-  VerdictEvent,
-} from "../../lib/observe/events.ts";
-import { isCall } from "../../lib/observe/events.ts";
+import type { TraceEvent, VerdictEvent } from "../../lib/observe/events.ts";
 import { ladder } from "../../lib/observe/ladder.ts";
+import { MermaidLadder } from "../../lib/observe/ladder_mermaid.ts";
 import type { Io } from "../_cli.ts";
+import { type Claim, Claims, isPictured } from "./_claims.ts";
 import type { DrawOptions, LabOptions } from "./_lab.ts";
 import type { Lesson } from "./_lesson.ts";
 
@@ -81,11 +77,29 @@ export class QuietVoice extends Silence {
   }
 }
 
+/** One Mermaid diagram of all pictures, and the verdict as a comment. */
+export class MermaidVoice extends Silence {
+  readonly #drawing = new MermaidLadder();
+
+  override event(event: TraceEvent): void {
+    if (event.kind !== "verdict") return;
+    this.print(this.#drawing.toString());
+    this.print(`%% ${mark(event.ok, false)} ${event.text}\n`);
+  }
+
+  override show(
+    events: readonly TraceEvent[],
+    drawn: ReadonlySet<TraceEvent>,
+    options: DrawOptions,
+  ): void {
+    const { lifelines = ["client", "server"] } = options;
+    this.#drawing.draw(events, { lifelines, drawn });
+  }
+}
+
 /** For a person: what it is about, pictures, checks, and the verdict. */
 export class PlainVoice extends Silence {
-  /** Checks wait for the picture that they are about. */
-  #held: (CheckEvent | UnseenEvent)[] = [];
-  #undrawn = false;
+  readonly #claims = new Claims();
   /** What keeps the next picture, or the verdict, from the checks before it. */
   #gap = "";
 
@@ -97,11 +111,8 @@ export class PlainVoice extends Silence {
   }
 
   override event(event: TraceEvent): void {
-    if (isPictured(event)) this.#undrawn = true;
-    if (event.kind === "check" || event.kind === "unseen") this.#held.push(event);
-    if (!this.#undrawn) this.#release();
+    this.#tell(this.#claims.hear(event));
     if (event.kind !== "verdict") return;
-    this.#release();
     this.print(this.#gap);
     this.verdict(event);
   }
@@ -118,13 +129,12 @@ export class PlainVoice extends Silence {
       this.print(`${this.#gap}${ladder(events, { lifelines, drawn, color, width })}\n`);
       this.#gap = "";
     }
-    this.#undrawn = false;
-    this.#release();
+    this.#tell(this.#claims.drawn());
   }
 
-  #release(): void {
+  #tell(claims: readonly Claim[]): void {
     const { color } = this.io;
-    for (const event of this.#held.splice(0)) {
+    for (const event of claims) {
       this.#gap = "\n";
       if (event.kind === "unseen") {
         this.print(`  – not seen: ${event.text}\n      (${event.why})\n`);
@@ -135,10 +145,6 @@ export class PlainVoice extends Silence {
       this.print(`  ${mark(ok, color)} ${text}${why}\n`);
     }
   }
-}
-
-function isPictured(event: TraceEvent): boolean {
-  return isCall(event) || event.kind === "state" || event.kind === "segment";
 }
 
 /** A tick or a cross. */

@@ -8,12 +8,25 @@
 import { formatAddr, type TcpAddr } from "../../lib/addr.ts";
 import { dial } from "../../lib/client/dial.ts";
 import { connName, type SegmentEvent } from "../../lib/observe/events.ts";
+import type { PcapPacket } from "../../lib/observe/pcapng.ts";
 import { flagsText, type Segment } from "../../lib/observe/segment.ts";
 import type { Trace } from "../../lib/observe/trace.ts";
 import { type Capture, capture } from "../../lib/observe/wire.ts";
 import { serveTcp, type TcpServer } from "../../lib/server/server.ts";
 import type { Where } from "./_states.ts";
 import { whoIs } from "./_who.ts";
+
+/** How a {@linkcode LabWire} looks. */
+export interface LabWireOptions {
+  /** Ends it. */
+  signal: AbortSignal;
+  /** Whether to keep whole packets. */
+  keepPackets?: boolean;
+}
+
+/** Bytes of a packet that are kept: all of it, or what its headers take. */
+const WHOLE = 262_144;
+const HEADERS = 160;
 
 /** Options for {@linkcode LabWire.until}. */
 export interface WaitOptions {
@@ -48,8 +61,12 @@ export class LabWire implements AsyncDisposable {
   unseen: string | undefined;
   /** What was seen so far. */
   readonly segments: SegmentEvent[] = [];
+  /** Every packet of it as it was, if they are kept. */
+  readonly packets: PcapPacket[] = [];
+  /** The kind of link that {@linkcode packets} came by. */
+  linkType = -1;
   readonly #trace: Trace;
-  readonly #signal: AbortSignal;
+  readonly #options: LabWireOptions;
   readonly #again = new Repeats();
   #capture: Capture | undefined;
   /** A server that is called to know that all that went before the call has been seen. */
@@ -57,9 +74,9 @@ export class LabWire implements AsyncDisposable {
   #pulled = 0;
   #told = 0;
 
-  constructor(trace: Trace, signal: AbortSignal) {
+  constructor(trace: Trace, options: LabWireOptions) {
     this.#trace = trace;
-    this.#signal = signal;
+    this.#options = options;
   }
 
   /** Begins to look at these ports. */
@@ -72,7 +89,9 @@ export class LabWire implements AsyncDisposable {
     }
     const marker = serveTcp({ onError: () => {} }, () => {});
     const all = [...ports, marker.addr.port];
-    const capturing = await capture({ ports: all, signal: this.#signal });
+    const { signal, keepPackets = false } = this.#options;
+    const snapLength = keepPackets ? WHOLE : HEADERS;
+    const capturing = await capture({ ports: all, signal, keepPackets, snapLength });
     if (capturing.available) {
       this.#capture = capturing;
       this.#marker = marker;
@@ -99,7 +118,7 @@ export class LabWire implements AsyncDisposable {
   async settled(): Promise<void> {
     if (this.#capture === undefined || this.#marker === undefined) return;
     const { addr } = this.#marker;
-    using conn = await dial(addr, { signal: this.#signal });
+    using conn = await dial(addr, { signal: this.#options.signal });
     const { port } = conn.localAddr;
     await this.#capture.until((segments) =>
       segments.some(({ from, to }) => from.port === port && to.port === addr.port)
@@ -128,13 +147,15 @@ export class LabWire implements AsyncDisposable {
 
   /** Puts what was seen meanwhile on the record. */
   pull(): void {
-    const { segments = [] } = this.#capture ?? {};
+    const { segments = [], packets = [], linkType = -1 } = this.#capture ?? {};
+    this.linkType = linkType;
     for (; this.#pulled < segments.length; this.#pulled++) {
       const segment = segments[this.#pulled]!;
       const marker = this.#marker?.addr.port;
       if (segment.from.port === marker || segment.to.port === marker) continue;
       const event = this.#eventOf(segment);
       this.segments.push(event);
+      if (this.#options.keepPackets) this.packets.push(packets[this.#pulled]!);
       this.#trace.add(event);
     }
   }

@@ -1,10 +1,10 @@
 /** How a row of a ladder is laid out: beside two lifelines, or between many of them. */
 
 import { columns, fit, type Line } from "./_canvas.ts";
-import { callsOf, Pen } from "./_pen.ts";
+import { Pen } from "./_pen.ts";
 import { callWords, fitting, queueWords, size, time } from "./_words.ts";
 import type { CallEvent, StateEvent } from "./events.ts";
-import { moment, type Part, type Row } from "./row.ts";
+import { callsOf, moment, type Part, type Row } from "./row.ts";
 
 /** A way to draw a ladder. */
 export interface Layout {

@@ -13,6 +13,8 @@ export interface Packet {
   readonly time: number;
   /** Its bytes, as far as they were kept. */
   readonly bytes: Uint8Array;
+  /** How many bytes it had. */
+  readonly size?: number;
 }
 
 /** The stream is no pcap, or of a kind that is not known here. */
@@ -71,6 +73,7 @@ export class PcapReader {
       packets.push({
         time: seconds * 1000 + fraction * this.#fraction,
         bytes: bytes.subarray(at + PACKET_HEADER, end),
+        size: view.getUint32(at + 12, this.#littleEndian),
       });
       at = end;
     }

@@ -1,9 +1,9 @@
 /** What every layout of a ladder draws in the same way: lifelines, and arrows between them. */
 
 import { columns, Line, type Style } from "./_canvas.ts";
+import { type Life, Lives } from "./_lives.ts";
 import { arrowWords, fitting } from "./_words.ts";
-import type { CallEvent } from "./events.ts";
-import type { ArrowRow, Row } from "./row.ts";
+import { type ArrowRow, callsOf, type Row } from "./row.ts";
 
 /** The strokes of an arrow, alternating, and how it leaves a lifeline to either side. */
 const STROKES: Record<ArrowRow["what"], { shaft: string; tees: [string, string]; style: Style }> = {
@@ -14,6 +14,9 @@ const STROKES: Record<ArrowRow["what"], { shaft: string; tees: [string, string];
   fin: { shaft: "═", tees: ["╞", "╡"], style: "fin" },
   rst: { shaft: "─╳", tees: ["├", "┤"], style: "rst" },
 };
+
+/** Solid while one of its ends may send, dashed while one may receive, then nothing. */
+const STROKE: Record<Life, string> = { open: "│", finished: "╎", closed: " " };
 
 /** Where the lifelines stand, and how far each has come. */
 export class Pen {
@@ -36,7 +39,7 @@ export class Pen {
   /** A line with the lifelines as they are now. */
   line(): Line {
     const line = this.blank();
-    for (const [who, at] of this.bars) line.put(at, this.#lives.stroke(who), "faint");
+    for (const [who, at] of this.bars) line.put(at, STROKE[this.#lives.of(who)], "faint");
     return line;
   }
 
@@ -68,7 +71,7 @@ export class Pen {
       line.put(at, row.late ? "┄" : shaft[(at - start) % shaft.length]!, faint);
     }
     for (const [who, at] of row.late ? [] : crossed) {
-      if (this.#lives.stroke(who) !== " ") line.put(at, row.what === "fin" ? "╪" : "┼", faint);
+      if (this.#lives.of(who) !== "closed") line.put(at, row.what === "fin" ? "╪" : "┼", faint);
     }
 
     // The words stand beside the sender, clear of the lifelines that are crossed.
@@ -91,13 +94,6 @@ export class Pen {
   }
 }
 
-/** The calls that a row names. */
-export function callsOf(row: Row): CallEvent[] {
-  if (row.kind === "call") return [row.call];
-  if (row.kind !== "arrow") return [];
-  return [row.sender, row.taker].filter((call) => call !== undefined);
-}
-
 function nearest(column: number, others: readonly number[]): number {
   return others.reduce((a, b) => Math.abs(a - column) <= Math.abs(b - column) ? a : b);
 }
@@ -105,31 +101,4 @@ function nearest(column: number, others: readonly number[]): number {
 function captionOf(row: ArrowRow, room: number): string {
   const words = fitting(arrowWords(row), room);
   return words === "" ? "" : ` ${words} `;
-}
-
-/** How far the ends of each lifeline have come. */
-class Lives {
-  readonly #ends = new Map<string, Map<string, "open" | "finished" | "closed">>();
-
-  begin({ kind, who, conn }: CallEvent): void {
-    // Neither a listener nor a dial that failed is an end of anything.
-    if (kind === "listen" || (kind === "connect" && conn === undefined)) return;
-    const ends = this.#ends.get(who) ?? new Map();
-    if (!ends.has(conn ?? "")) this.#ends.set(who, ends.set(conn ?? "", "open"));
-  }
-
-  end({ kind, who, conn = "", error }: CallEvent): void {
-    const ends = this.#ends.get(who);
-    if (kind === "close" || kind === "reset") ends?.set(conn, "closed");
-    if (kind === "closeWrite" && error === undefined && ends?.get(conn) === "open") {
-      ends.set(conn, "finished");
-    }
-  }
-
-  /** Solid while one of its ends may send, dashed while one may receive, then nothing. */
-  stroke(who: string): string {
-    const ends = [...this.#ends.get(who)?.values() ?? []];
-    if (ends.length === 0 || ends.includes("open")) return "│";
-    return ends.includes("finished") ? "╎" : " ";
-  }
 }

@@ -40,12 +40,12 @@
 
 import { Line, wrap } from "./_canvas.ts";
 import { type Layout, Stacked, Wide } from "./_layouts.ts";
-import { isCall, type TraceEvent } from "./events.ts";
+import type { TraceEvent } from "./events.ts";
+import { lifelinesOf, picture, type PictureOptions } from "./picture.ts";
 import type { Row } from "./row.ts";
-import { rows } from "./rows.ts";
 
 /** Options for {@linkcode ladder}. */
-export interface LadderOptions {
+export interface LadderOptions extends PictureOptions {
   /**
    * The most columns that a line may take. Two lifelines stand side by side from 60 on;
    * below that, and for more of them, calls stand above the arrows.
@@ -59,19 +59,6 @@ export interface LadderOptions {
    * @default {false}
    */
   color?: boolean;
-  /**
-   * The lifelines to draw, from left to right.
-   *
-   * @default All of them, in the order of their first events.
-   */
-  lifelines?: readonly string[] | undefined;
-  /**
-   * Those of the events that an earlier picture has. They are not drawn again, but what was
-   * sent there and is taken here is known for what it is.
-   *
-   * @default {new Set()}
-   */
-  drawn?: ReadonlySet<TraceEvent>;
   /**
    * Whether to say below what the strokes mean.
    *
@@ -98,27 +85,17 @@ export function ladder(events: readonly TraceEvent[], options: LadderOptions = {
       `Cannot draw a ladder as 'width' must be an integer >= ${NARROWEST}: current value is ${width}`,
     );
   }
-  const names = lifelines.filter((_, at) => Stacked.least(Math.max(2, at + 1)) <= width);
+  const fitting = lifelines.filter((_, at) => Stacked.least(Math.max(2, at + 1)) <= width);
+  const { lifelines: names, rows: all } = picture(events, { lifelines: fitting, drawn });
   if (names.length === 0) return "";
-  if (names.length === 1) names.push(names[0] === "peer" ? "other" : "peer");
-  const all = rows(events, names, drawn);
   const layout = layoutOf(width, names);
   const lines = [layout.header()];
   for (const row of all) lines.push(...draw(layout, row, width, lines.length > 1));
-  if (lifelines.length > names.length) {
-    lines.push(...text(`Not drawn: ${lifelines.slice(names.length).join(", ")}`, width));
+  if (lifelines.length > fitting.length) {
+    lines.push(...text(`Not drawn: ${lifelines.slice(fitting.length).join(", ")}`, width));
   }
   if (legend) lines.push(...key(all, width));
   return lines.map((line) => line.toString(color) + "\n").join("");
-}
-
-function lifelinesOf(events: readonly TraceEvent[]): string[] {
-  return [
-    ...new Set(events.flatMap((event) => {
-      if (event.kind === "segment") return [event.who, event.to];
-      return isCall(event) || event.kind === "state" ? [event.who] : [];
-    })),
-  ];
 }
 
 function layoutOf(width: number, names: readonly string[]): Layout {

@@ -80,3 +80,10 @@ export function moment(call: CallEvent): number {
   const waits = call.kind === "read" || call.kind === "accept" || call.kind === "listen";
   return waits || call.error !== undefined ? call.end ?? call.at : call.at;
 }
+
+/** The calls that a row names. */
+export function callsOf(row: Row): CallEvent[] {
+  if (row.kind === "call") return [row.call];
+  if (row.kind !== "arrow") return [];
+  return [row.sender, row.taker].filter((call) => call !== undefined);
+}

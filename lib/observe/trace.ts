@@ -36,6 +36,12 @@ export interface TraceOptions {
    * @default {realWorld}
    */
   world?: Pick<World, "now" | "epoch">;
+  /**
+   * How many bytes of each read and write to keep, for {@linkcode Trace.dataOf}.
+   *
+   * @default {0}
+   */
+  keepBytes?: number;
   /** Told of every event once it is complete: of a call, when it has returned. */
   onEvent?: ((event: TraceEvent) => void) | undefined;
 }
@@ -59,10 +65,14 @@ export class Trace {
   readonly #world: Pick<World, "now" | "epoch">;
   readonly #onEvent: ((event: TraceEvent) => void) | undefined;
   readonly #start: number;
+  readonly #keepBytes: number;
+  /** Beside the events, which are plain JSON. */
+  readonly #data = new WeakMap<TraceEvent, Uint8Array>();
 
   /** Starts the clock at 0. */
   constructor(options: TraceOptions = {}) {
-    const { world = realWorld, onEvent } = options;
+    const { world = realWorld, onEvent, keepBytes = 0 } = options;
+    this.#keepBytes = keepBytes;
     this.#world = world;
     this.#onEvent = onEvent;
     this.#start = world.now();
@@ -95,6 +105,11 @@ export class Trace {
     this.#onEvent?.(timed);
   }
 
+  /** The first bytes that a read or a write moved, as many as are kept; nothing if none are. */
+  dataOf(call: CallEvent): Uint8Array | undefined {
+    return this.#data.get(call);
+  }
+
   /** Records the narrator's words. */
   say(text: string): void {
     this.add({ kind: "note", who: "", text });
@@ -112,17 +127,27 @@ export class Trace {
 
   /**
    * Makes a call on the record: runs `make` at once, and records what `outcome` says
-   * of its result, or the error, which is thrown on.
+   * of its result, or the error, which is thrown on. Of `data`, which the call moves, as much
+   * is kept as the outcome says was moved.
    */
   async call<T>(
     call: Untimed<CallEvent>,
     make: () => Promise<T>,
     outcome?: (result: T) => CallOutcome,
+    data?: Uint8Array,
   ): Promise<T> {
     const done = this.begin(call);
+    const event = this.#events.at(-1)!;
+    // What is written may be overwritten before it is taken; what is read is there at the end.
+    const written = call.kind === "write" ? data?.slice(0, this.#keepBytes) : undefined;
     try {
       const result = await make();
-      done(outcome?.(result));
+      const came = outcome?.(result);
+      if (this.#keepBytes > 0 && data !== undefined && typeof came?.bytes === "number") {
+        const most = Math.min(came.bytes, this.#keepBytes);
+        this.#data.set(event, written?.subarray(0, most) ?? data.slice(0, most));
+      }
+      done(came);
       return result;
     } catch (error) {
       done({ error: errorFacts(error) });
@@ -170,6 +195,7 @@ class TracedDuplex<Inner extends Duplex> implements Duplex {
       { kind: "read", ...this.#facts, size: p.length },
       () => this.inner.read(p),
       (bytes) => ({ bytes }),
+      p,
     );
   }
 
@@ -178,6 +204,7 @@ class TracedDuplex<Inner extends Duplex> implements Duplex {
       { kind: "write", ...this.#facts, size: p.length },
       () => this.inner.write(p),
       (bytes) => ({ bytes }),
+      p,
     );
   }
 

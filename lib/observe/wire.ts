@@ -10,6 +10,7 @@
 
 import { realWorld, type World } from "../world.ts";
 import { PcapReader, segmentIn, Streams } from "./_packets.ts";
+import type { PcapPacket } from "./pcapng.ts";
 import type { Segment } from "./segment.ts";
 
 /** Options for {@linkcode capture}. */
@@ -28,6 +29,12 @@ export interface CaptureOptions {
    * @default {512}
    */
   snapLength?: number;
+  /**
+   * Whether to keep the packets as they were, for a file: see {@linkcode PcapPacket}.
+   *
+   * @default {false}
+   */
+  keepPackets?: boolean;
   /** Ends the start; later it does nothing. */
   signal?: AbortSignal | undefined;
   /**
@@ -62,6 +69,10 @@ export interface Capture extends AsyncDisposable {
   readonly available: true;
   /** What was seen so far, in order. */
   readonly segments: readonly Segment[];
+  /** The packets of those segments, if they are kept. */
+  readonly packets: readonly PcapPacket[];
+  /** The kind of link of {@linkcode packets}; -1 until the first has come. */
+  readonly linkType: number;
   /**
    * Waits until `enough` says of all that was seen that it is. Whether that was in time is what
    * it resolves with: a segment that never comes is for the caller to report.
@@ -82,7 +93,7 @@ export interface Capture extends AsyncDisposable {
  * @throws {RangeError} If there is no port, or one is not 1 to 65535.
  */
 export async function capture(options: CaptureOptions): Promise<Capture | NoCapture> {
-  const { ports, signal, snapLength = 512, world = realWorld } = options;
+  const { ports, signal, snapLength = 512, keepPackets = false, world = realWorld } = options;
   const { device = Deno.build.os === "darwin" ? "lo0" : "lo" } = options;
   const wrong = ports.find((port) => !Number.isInteger(port) || port < 1 || port > 65535);
   if (ports.length === 0 || wrong !== undefined) {
@@ -107,7 +118,7 @@ export async function capture(options: CaptureOptions): Promise<Capture | NoCapt
     if (error instanceof Deno.errors.NotCapable) return none("--allow-run=tcpdump is missing");
     return none(error instanceof Error ? error.message : String(error));
   }
-  const running = new Running(child, world);
+  const running = new Running(child, world, keepPackets);
   const refusal = await running.started(signal);
   return refusal === undefined ? running : none(refusal);
 }
@@ -119,6 +130,9 @@ function none(why: string): NoCapture {
 class Running implements Capture {
   readonly available = true;
   readonly segments: Segment[] = [];
+  readonly packets: PcapPacket[] = [];
+  readonly #pcap: PcapReader = new PcapReader();
+  readonly #keepPackets: boolean;
   readonly #child: Deno.ChildProcess;
   readonly #world: Pick<World, "sleep">;
   readonly #reading: Promise<void>;
@@ -128,11 +142,16 @@ class Running implements Capture {
   #news = Promise.withResolvers<void>();
   #over = false;
 
-  constructor(child: Deno.ChildProcess, world: Pick<World, "sleep">) {
+  constructor(child: Deno.ChildProcess, world: Pick<World, "sleep">, keepPackets: boolean) {
     this.#child = child;
+    this.#keepPackets = keepPackets;
     this.#world = world;
     this.#reading = this.#read();
     this.#complaining = this.#complain();
+  }
+
+  get linkType(): number {
+    return this.#pcap.linkType;
   }
 
   /** Resolves when it captures, or with why it does not. */
@@ -187,13 +206,15 @@ class Running implements Capture {
   }
 
   async #read(): Promise<void> {
-    const pcap = new PcapReader();
+    const pcap = this.#pcap;
     const streams = new Streams();
     try {
       for await (const chunk of this.#child.stdout) {
         for (const packet of pcap.push(chunk)) {
           const segment = segmentIn(packet, pcap.linkType);
-          if (segment !== undefined) this.segments.push(streams.relative(segment));
+          if (segment === undefined) continue;
+          this.segments.push(streams.relative(segment));
+          if (this.#keepPackets) this.packets.push(packet);
         }
         this.#tell();
       }

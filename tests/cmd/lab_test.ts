@@ -76,6 +76,34 @@ needs(STARTING, "lab hands --json on to the one scenario", async () => {
   assertEquals([code, stderr], [2, "lab: --json needs a scenario: --list names them\n"]);
 });
 
+needs(
+  { ...STARTING, write: true },
+  "lab lets one scenario write the files that it is told to, and no others",
+  async () => {
+    const folder = await Deno.makeTempDir({ prefix: "tcplab-" });
+    try {
+      const [svg, pcapng] = [`${folder}/a.svg`, `${folder}/a.pcapng`];
+      const { code } = await lab(["half_close", "--quiet", "--svg", svg, "--pcapng", pcapng]);
+      assertEquals(code, 0);
+      assertMatch(await Deno.readTextFile(svg), /^<svg /);
+      assertEquals((await Deno.readFile(pcapng)).slice(0, 4), Uint8Array.of(10, 13, 13, 10));
+      const wrong = await lab(["writes", "--quiet", "--svg", svg], "writes/_lab");
+      assertEquals([wrong.code, wrong.stdout], [1, `writes: not ${svg}.more\n`]);
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  },
+);
+
+needs(STARTING, "lab wants a scenario for what only one can be asked for", async () => {
+  for (const [flag, said] of [["--mermaid", "--mermaid"], ["--svg=x", "--svg=x"]] as const) {
+    const { code, stderr } = await lab([flag]);
+    assertEquals([code, stderr], [2, `lab: ${said} needs a scenario: --list names them\n`]);
+  }
+  const { code, stderr } = await lab(["half_close", "--svg", "a,b"]);
+  assertEquals([code, stderr], [2, "lab: --svg must be a path without a comma\n"]);
+});
+
 needs(STARTING, "lab --list names the scenarios, and runs none", async () => {
   const { lines } = await lab(["--list"]);
   assertEquals(

@@ -8,6 +8,7 @@ import {
   assertThrows,
 } from "@std/assert";
 import type { Io } from "../../cmd/_cli.ts";
+import { UsageError } from "../../cmd/_flags.ts";
 import { Lab } from "../../cmd/scenarios/_lab.ts";
 import { byOrder, grants, lesson, LessonError, permissions } from "../../cmd/scenarios/_lesson.ts";
 import { scenario, type ScenarioOptions } from "../../cmd/scenarios/_scenario.ts";
@@ -16,7 +17,8 @@ import { Trace } from "../../lib/observe/trace.ts";
 import { writeAll } from "../../lib/stream/conn.ts";
 import { seededWorld } from "../../lib/world.ts";
 import { firstMissing, needs } from "../_needs.ts";
-import { ROOT, start } from "../_script.ts";
+import { readPcapng } from "../observe/_pcapng.ts";
+import { firstLineFlags, ROOT, start, startProgram } from "../_script.ts";
 import { seesAll } from "./_sight.ts";
 
 const STARTING = { run: ["deno"], read: true } as const;
@@ -47,14 +49,60 @@ for (const name of scenarios()) {
     for (const line of lines) assertLess(line.length, 81, line);
   });
 
-  needs(STARTING, `${name} --quiet prints its verdict, and nothing else`, async () => {
-    await using script = await start(`scenarios/${name}`, ["--quiet"]);
-    assertMatch(
-      await script.output(),
-      new RegExp(`^✓ ${name}: all \\d+ checks held(; \\d+ could not be seen)?\n$`),
-    );
-  });
+  needs(
+    { ...STARTING, write: true },
+    `${name} --quiet prints its verdict and nothing else, beside the files that are wanted`,
+    async () => {
+      await using folder = await temporaryFolder();
+      const files = ["--svg", folder.at("x.svg"), "--pcapng", folder.at("x.pcapng")];
+      const flags = [...await firstLineFlags(`cmd/scenarios/${name}.ts`), ...folder.grants];
+      await using script = await start(`scenarios/${name}`, ["--quiet", ...files], { flags });
+      assertMatch(
+        await script.output(),
+        new RegExp(`^✓ ${name}: all \\d+ checks held(; \\d+ could not be seen)?\n$`),
+      );
+      assertMatch(await Deno.readTextFile(folder.at("x.svg")), /^<svg .*>✓<.*<\/svg>\n$/s);
+      const { packets } = readPcapng(await Deno.readFile(folder.at("x.pcapng")));
+      assert(packets.length > 0);
+    },
+  );
+
+  needs(
+    { ...STARTING, write: true, run: ["deno", "tshark"] },
+    `${name} writes packets of which tshark has nothing bad to say`,
+    async () => {
+      await using folder = await temporaryFolder();
+      const file = folder.at("x.pcapng");
+      // Nothing may be captured: what a kernel sends again is no mistake of ours.
+      const flags = [...await firstLineFlags(`cmd/scenarios/${name}.ts`), ...folder.grants]
+        .filter((flag) => !OPTIONAL.test(flag));
+      await using script = await start(`scenarios/${name}`, ["--quiet", "--pcapng", file], {
+        flags,
+      });
+      await script.output();
+      const args = ["-r", file, "-o", "tcp.check_checksum:TRUE", "-Y", COMPLAINTS];
+      await using tshark = startProgram("tshark", args);
+      assertEquals(await tshark.output(), "");
+    },
+  );
 }
+
+/** A folder that a script may write to. */
+async function temporaryFolder() {
+  const path = await Deno.makeTempDir({ prefix: "tcplab-" });
+  return {
+    at: (name: string) => `${path}/${name}`,
+    grants: [`--allow-write=${path}`],
+    [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }),
+  };
+}
+
+/** Programs that a lesson goes on without. */
+const OPTIONAL = /^--allow-run=(?!deno$)/;
+
+/** What must not be said of a conversation that was made up: a window that is full is no mistake. */
+const COMPLAINTS =
+  "(tcp.analysis.flags and not tcp.analysis.window_full) or tcp.checksum.status==0";
 
 /** What each lesson that goes wrong says in the end. */
 const WRONG: Record<string, RegExp> = {
@@ -159,6 +207,83 @@ needs(
     assert(verdict?.kind === "verdict" && !verdict.ok);
     assertEquals(verdict.text, "passes: not done within 10000 ms");
     assertEquals(world.sleeps, [10_000]);
+  },
+);
+
+needs({ read: true }, "scenario() prints its pictures as one Mermaid diagram", async () => {
+  const { code, printed } = await play(async (lab) => {
+    await using server = lab.serve(async () => {});
+    using client = await lab.dial(server.addr);
+    await client.read(new Uint8Array(1));
+    await server.idle();
+    lab.check("holds", true);
+  }, { args: ["--mermaid"] });
+  assertEquals(code, 0);
+  assertMatch(printed, /^sequenceDiagram\n {4}participant L0 as client\n(.*\n)+%% ✓ passes: the/);
+});
+
+needs({ read: true }, "scenario() refuses to print in two ways at once", async () => {
+  const both = play(() => Promise.resolve(), { args: ["--json", "--mermaid"] });
+  await assertRejects(() => both, UsageError, "only one of --json and --mermaid can be printed");
+});
+
+needs(STARTING, "scenario() says which permission a file needs before it begins", async () => {
+  for (const flag of ["--svg", "--pcapng"]) {
+    await using script = await start("scenarios/half_close", [flag, "/nowhere/x"]);
+    const { code, stdout, stderr } = await script.ended();
+    assertEquals([code, stdout.length, stderr], [
+      1,
+      0,
+      "half_close: a permission is missing: add --allow-write=/nowhere/x\n",
+    ]);
+  }
+});
+
+needs(
+  { ...STARTING, write: true, run: ["deno", "tshark", "ss", "tcpdump"] },
+  "scenario() writes what was captured, packet by packet",
+  async () => {
+    if (!await seesAll()) return;
+    await using folder = await temporaryFolder();
+    const file = folder.at("x.pcapng");
+    const flags = [...await firstLineFlags("cmd/scenarios/handshake.ts"), ...folder.grants];
+    await using script = await start("scenarios/handshake", ["--quiet", "--pcapng", file], {
+      flags,
+    });
+    const { stderr } = await script.ended();
+    assertMatch(stderr, /x\.pcapng: \d+ packets captured\n$/);
+    const fields = ["-T", "fields", "-e", "tcp.flags.str", "-e", "tcp.payload", "-e", "frame.len"];
+    await using tshark = startProgram("tshark", ["-r", file, ...fields]);
+    const lines = (await tshark.output()).replace(/\n$/, "").split("\n").map((it) =>
+      it.split("\t")
+    );
+    const flagged = lines.map(([it]) => it!.replaceAll("·", ""));
+    assertEquals(flagged.slice(0, 3), ["S", "AS", "A"]);
+    assertEquals(flagged.filter((it) => it.includes("F")).length, 2);
+    assertEquals(lines.map(([, payload]) => payload).join(""), "68656c6c6f"); // hello
+  },
+);
+
+needs(
+  { read: true },
+  "scenario() says what could not be seen, and holds all the same",
+  async () => {
+    const steps = async (lab: Lab) => {
+      await Promise.resolve();
+      lab.check("holds", 1, 1);
+      lab.unseen("not there", "no eyes");
+    };
+    const { code, printed } = await play(steps);
+    assertEquals(code, 0);
+    assertStringIncludes(printed, "  – not seen: not there\n      (no eyes)\n");
+    assertMatch(printed, /\n✓ passes: the check held; 1 could not be seen\n$/);
+    const verdict = jsonLines((await play(steps, { args: ["--json"] })).printed).at(-1);
+    assert(verdict?.kind === "verdict" && verdict.unseen === 1 && verdict.checks === 1);
+    const nothing = await play(async (lab) => {
+      await Promise.resolve();
+      lab.unseen("not there", "no eyes");
+    });
+    assertEquals(nothing.code, 1);
   },
 );
 

@@ -4,8 +4,7 @@ import { columns } from "../../lib/observe/_canvas.ts";
 import { size, time } from "../../lib/observe/_words.ts";
 import type { CallEvent, TraceEvent } from "../../lib/observe/events.ts";
 import { ladder, type LadderOptions } from "../../lib/observe/ladder.ts";
-import { TCP_FLAGS } from "../../lib/observe/segment.ts";
-import { TCP_STATES } from "../../lib/observe/tcp_states.ts";
+import { anyTrace } from "./_traces.ts";
 
 Deno.test("ladder() shows a half-close: FIN one way, and bytes still the other", () => {
   assertLadder(
@@ -437,52 +436,13 @@ Deno.test("ladder() refuses a width in which nothing can be read", () => {
 });
 
 Deno.test("ladder() never throws and never exceeds its width, whatever the trace", () => {
-  const ms = fc.oneof(
-    fc.double({ min: 0, max: 1e9, noNaN: true }),
-    fc.integer({ min: 0, max: 20 }),
-  );
-  const who = fc.oneof(
-    fc.constantFrom("client", "server", "c", "日本"),
-    fc.string({ unit: "grapheme" }),
-  );
-  const size = fc.oneof(fc.nat(30), fc.nat());
-  const addr = fc.constantFrom("127.0.0.1:1", "[::1]:65535", "a.very.long.name.example.com:12345");
-  const error = fc.record({ name: fc.string(), message: fc.string(), code: fc.string() });
-  const common = { at: ms, who, conn: fc.constantFrom("1", "2"), end: ms, error };
-  const optional = { requiredKeys: ["at", "who", "kind", "size", "remote"] } as never;
-  const kinds = ["listen", "connect", "accept", "read", "write", "closeWrite", "close", "reset"];
-  const calls = kinds.map((kind) =>
-    fc.record({
-      ...common,
-      kind: fc.constant(kind),
-      size,
-      remote: addr,
-      bytes: kind === "read" ? fc.option(size) : size,
-    }, optional)
-  );
-  const words = fc.record({
-    at: ms,
-    who,
-    kind: fc.constant("note"),
-    text: fc.string({ unit: "binary" }),
-  });
-  const state = fc.record({
-    ...{ at: ms, who, kind: fc.constant("state"), state: fc.constantFrom(...TCP_STATES) },
-    ...{ recvQueue: fc.nat(), sendQueue: fc.nat() },
-  }, { requiredKeys: ["at", "who", "kind", "state"] });
-  const segment = fc.record({
-    ...{ at: ms, who, to: who, conn: fc.constantFrom("1", "2"), kind: fc.constant("segment") },
-    ...{ flags: fc.subarray([...TCP_FLAGS]), seq: fc.nat(), ack: fc.nat(), length: fc.nat(99) },
-    again: fc.boolean(),
-  }, { requiredKeys: ["at", "who", "to", "conn", "kind", "flags", "seq", "length"] });
-  const events = fc.array(fc.oneof(...calls, state, segment, words), { maxLength: 40 });
   fc.assert(
     fc.property(
-      events,
+      anyTrace(),
       fc.integer({ min: 20, max: 130 }),
       fc.boolean(),
       (events, width, legend) => {
-        const drawn = ladder(events as TraceEvent[], { width, legend });
+        const drawn = ladder(events, { width, legend });
         for (const line of drawn.split("\n")) assert(columns(line) <= width, line);
       },
     ),
