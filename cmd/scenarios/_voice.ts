@@ -107,7 +107,7 @@ export class PlainVoice extends Silence {
     const { color } = this.io;
     const head = color ? `\x1b[1m${title}\x1b[0m` : title;
     this.print(`${head}\n(chapter §${order.join(".")}: ${section})\n\n`);
-    for (const paragraph of about) this.print(`${paragraph}\n\n`);
+    for (const paragraph of about) this.print(`${inColumns(paragraph)}\n\n`);
   }
 
   override event(event: TraceEvent): void {
@@ -145,6 +145,18 @@ export class PlainVoice extends Silence {
       this.print(`  ${mark(ok, color)} ${text}${why}\n`);
     }
   }
+}
+
+const COLUMNS = 80;
+
+/** A paragraph as it is written, or with its lines broken anew if one of them is too long. */
+function inColumns(paragraph: string): string {
+  const lines = paragraph.split("\n");
+  if (lines.every((line) => line.length <= COLUMNS)) return paragraph;
+  return paragraph.split(/\s+/).reduce((told, word) => {
+    const room = COLUMNS - (told.length - told.lastIndexOf("\n") - 1);
+    return `${told}${word.length < room ? " " : "\n"}${word}`;
+  });
 }
 
 /** A tick or a cross. */
