@@ -21,17 +21,28 @@ export class UsageError extends Error {
   override readonly name = "UsageError";
 }
 
+/** The values of an operand that may be there more than once. */
+export type ManyValues<M extends Flags> = {
+  readonly [K in keyof M]: M[K] extends Flag<infer T> ? readonly T[] : never;
+};
+
 /**
  * Reads a command line: `--flag value`, `--flag=value` and the operands, in any order;
- * after `--` come operands only. A flag given twice has its last value.
+ * after `--` come operands only. A flag given twice has its last value. The one operand in
+ * `many` is there once or more, behind all others.
  *
  * @throws {UsageError} For the first thing that is wrong.
  */
-export function parseFlags<F extends Flags, O extends Flags = Record<never, never>>(
+export function parseFlags<
+  F extends Flags,
+  O extends Flags = Record<never, never>,
+  M extends Flags = Record<never, never>,
+>(
   args: readonly string[],
   flags: F,
   operands: O = {} as O,
-): Values<F> & Values<O> {
+  many: M = {} as M,
+): Values<F> & Values<O> & ManyValues<M> {
   const names = Object.keys(flags);
   const switches = names.filter((name) => flags[name]!.allowed === undefined);
   const strangers: string[] = [];
@@ -51,8 +62,17 @@ export function parseFlags<F extends Flags, O extends Flags = Record<never, neve
   for (const name of names) {
     values[name] = flagValue(`--${dashed(name)}`, flags[name]!, given, beforeDashes(args));
   }
-  Object.assign(values, operandValues(given._.map(String), operands));
-  return values as Values<F> & Values<O>;
+  const [repeated] = Object.entries(many);
+  const count = repeated === undefined ? given._.length : Object.keys(operands).length;
+  Object.assign(values, operandValues(given._.slice(0, count).map(String), operands));
+  if (repeated !== undefined) {
+    const [name, flag] = repeated;
+    const rest = given._.slice(count).map(String);
+    values[name] = rest.length === 0
+      ? [required(name, flag)]
+      : rest.map((text) => allowed(name, flag, text));
+  }
+  return values as Values<F> & Values<O> & ManyValues<M>;
 }
 
 function flagValue(

@@ -20,6 +20,18 @@ export interface Use {
 
 /** The scripts that want more than to be started and waited for. */
 export const USES: Record<string, Use> = {
+  balance: {
+    args: (server) => ["--listen", "0", "--to", formatAddr(server.addr)],
+    works: async (script) => {
+      using client = await dial(await script.addr());
+      await writeAll(client, new TextEncoder().encode("hello\nquit\n"));
+      assertMatch(new TextDecoder().decode(await readToEnd(client)), /ECHO: hello\nGoodbye!\n$/);
+      client[Symbol.dispose]();
+      await script.logged(/ server=127\S+ up=11 .* end=-- /);
+      script.kill("SIGTERM");
+      assertEquals((await script.ended()).code, 0);
+    },
+  },
   chat: {
     args: () => ["--port", "0"],
     works: async (script) => {
@@ -39,6 +51,10 @@ export const USES: Record<string, Use> = {
       script.kill("SIGTERM");
       assertEquals((await script.ended()).code, 0);
     },
+  },
+  health: {
+    args: (server) => [formatAddr(server.addr)],
+    works: async (script) => assertMatch(await script.output(), /^✓ 127\.0\.0\.1:\d+ - OK\n$/),
   },
   http: {
     handler: (conn) => writeAll(conn, new TextEncoder().encode("HTTP/1.0 204 No Content\r\n\r\n")),

@@ -1,0 +1,142 @@
+#!/usr/bin/env -S deno run --allow-net
+/**
+ * Shares connections out among servers. Where one does not take a connection, the next one is
+ * asked, and the client never knows.
+ *
+ *     deno task balance --listen 8080 --to 10.0.0.1:80,10.0.0.2:80@3
+ *     deno run --allow-net --allow-read=servers.txt cmd/balance.ts --servers servers.txt
+ *     kill -HUP PID                                       reads servers.txt again
+ *
+ * A list of servers has commas or new lines between them; each is
+ * `[NAME=]HOST:PORT[@WEIGHT] [backup] [drain | maintenance] [max=COUNT]`. A new list takes no
+ * connection from anybody: a server that is no longer in it keeps those that it has.
+ *
+ * Flags:
+ *
+ *     --listen ADDR                where to listen; 127.0.0.1:8080. Port 0 is any free one
+ *     --to SERVERS                 the servers
+ *     --servers FILE               or a file with them, which SIGHUP reads again
+ *     --algorithm NAME             round-robin, least-conns, random (the better one of two),
+ *                                  source-hash, or first; round-robin
+ *     --check HOW                  how servers are checked: connect, tls, http:/PATH or off; connect
+ *     --timeout TIME               for one check, and for one attempt to connect; 2s
+ *     --interval TIME              from one check to the next; 2s
+ *     --rise COUNT                 so many successes in a row bring a server up; 2
+ *     --fall COUNT                 so many failures in a row bring it down; 3
+ *     --slow-start TIME            in which a server that has come back gets its full share; 0
+ *     --when-all-down WHAT         then refuse everybody, or try servers nevertheless; refuse
+ *     --retries COUNT              attempts after the first, on other servers where there are; 3
+ *     --queue TIME                 how long one may wait where all servers have max; 5s
+ *     --max-waiting COUNT          how many may wait at once; 1024
+ *     --connect-timeout TIME       for finding the server, name resolution included; 10s
+ *     --idle-timeout TIME          without a byte either way; 10m. 0 is for ever, as below
+ *     --half-closed-timeout TIME   the same, once one end has said FIN; 30s
+ *     --max-life TIME              for all of a connection; 0
+ *     --max-conns COUNT            the most connections at once, others wait; no limit
+ *     --max-conns-per-client COUNT the most of one address, others are closed; no limit
+ *     --allow CIDRS                serve only clients from here, such as 10.0.0.0/8,::1
+ *     --deny CIDRS                 but none from here
+ *     --accept-proxy CIDRS         expect a PROXY header of these, and serve nobody else
+ *     --send-proxy VERSION         send servers a PROXY header: 1, 2, or no; no
+ *     --drain TIME                 how long connections may go on at the end; 10s
+ *     --help, --version
+ *
+ * Each connection is one line on standard error once it has ended, as docs/proxy.md explains;
+ * so is each server that goes up or down. The first Ctrl-C or SIGTERM lets no one else in, and
+ * connections go on for --drain; the second ends at once.
+ *
+ * Exit codes: 0, ended; 1, could not serve; 2, wrong command line; 130 or 143, ended at once.
+ *
+ * @module
+ */
+
+import { explainLine } from "../lib/errors.ts";
+import { ALGORITHMS } from "../lib/proxy/balance_algorithms.ts";
+import { Fleet } from "../lib/proxy/fleet.ts";
+import { type ListedServer, parseServerList } from "../lib/proxy/server_list.ts";
+import { type Io, type Log, run } from "./_cli.ts";
+import { choice, duration, type Flag, integer, path } from "./_flag.ts";
+import { parseFlags, UsageError, type Values } from "./_flags.ts";
+import { check, policyFlags } from "./_health_flags.ts";
+import { need } from "./_permissions.ts";
+import { attempt, proxyFlags } from "./_proxy_flags.ts";
+import { serveFlags } from "./_proxy_serving.ts";
+import { onHangup, readFile } from "./_reload.ts";
+import { serveUntilInterrupted } from "./_serving.ts";
+
+const { listen, ...proxying } = proxyFlags;
+
+/** What the command line may say. */
+export const flags = {
+  listen,
+  to: serverList(),
+  servers: path(""),
+  algorithm: choice(ALGORITHMS, "round-robin"),
+  check: check("connect"),
+  ...policyFlags,
+  slowStart: duration({ fallback: 0 }),
+  whenAllDown: choice(["refuse", "try"], "refuse"),
+  retries: integer({ fallback: 3 }),
+  queue: duration({ min: 1, fallback: 5000 }),
+  maxWaiting: integer({ fallback: 1024 }),
+  ...proxying,
+};
+
+/** Serves until it is interrupted. */
+export async function main(args: string[], io: Io): Promise<void> {
+  const given = parseFlags(args, flags);
+  const { servers: file, to } = given;
+  if ((to === null) === (file === "")) {
+    throw new UsageError("either --to or --servers must be given");
+  }
+  need({ kind: "net" });
+  const list = to ?? await readFile(file, parseServerList);
+  await using fleet = makeFleet(list, given, io.log);
+  using _hangup = file === "" ? undefined : onHangup(io.log, async () => {
+    const { added, changed, removed } = fleet.reload(await readFile(file, parseServerList));
+    io.log.info("SIGHUP: {file} read again: added {added}, changed {changed}, removed {removed}", {
+      file,
+      added: names(added),
+      changed: names(changed),
+      removed: names(removed),
+    });
+  });
+  await using server = serveFlags(given, { connect: fleet.connect }, io.log);
+  await serveUntilInterrupted(server, io, given.drain);
+}
+
+function makeFleet(list: ListedServer[], given: Values<typeof flags>, log: Log): Fleet {
+  const { algorithm, slowStart, whenAllDown, retries, queue, maxWaiting } = given;
+  const { timeout, interval, rise, fall } = given;
+  return new Fleet(list, {
+    algorithm,
+    slowStart,
+    whenAllDown,
+    retries,
+    queueTimeout: queue,
+    maxWaiting,
+    timeout,
+    ...given.check && { health: { probe: given.check, timeout, interval, rise, fall } },
+    onHealth(id, { up, reason }) {
+      log[up ? "info" : "warn"]("{id} is {how}: {reason}", { id, how: up ? "up" : "down", reason });
+    },
+    onFailure({ id, error }) {
+      log.warn("{id} did not take a connection: {why}", { id, why: explainLine(error) });
+    },
+  });
+}
+
+function names(of: readonly string[]): string {
+  return of.join(", ") || "none";
+}
+
+/** Servers, with commas between them. */
+function serverList(): Flag<ListedServer[] | null> {
+  return {
+    allowed: "servers such as 10.0.0.1:80,10.0.0.2:80@3, or web1=10.0.0.1:80 backup",
+    read: (text) => attempt(() => parseServerList(text)),
+    fallback: null,
+  };
+}
+
+if (import.meta.main) await run(main, import.meta);
