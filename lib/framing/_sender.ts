@@ -36,13 +36,15 @@ export class Sender<Frame> {
   }
 
   /** Resolves when the frame is out. */
-  async send(frame: Frame): Promise<void> {
-    if (this.#sent === undefined) {
-      await (this.#sent = this.#write([this.#encode(frame)]));
-    } else {
+  send(frame: Frame): Promise<void> {
+    // Not async, nor is there a promise more than one for each frame.
+    try {
+      if (this.#sent === undefined) return this.#sent = this.#writeOne(this.#encode(frame));
       this.#waiting.push(this.#encoder.encode(frame));
-      await (this.#waitingSent ??= this.#sent = this.#sent.then(() => this.#writeWaiting()));
+    } catch (error) {
+      return Promise.reject(error);
     }
+    return this.#waitingSent ??= this.#sent = this.#sent.then(() => this.#writeWaiting());
   }
 
   /** A frame in the send buffer, or else, if it does not fit, in one of its own. */
@@ -63,6 +65,12 @@ export class Sender<Frame> {
     this.#waiting = [];
     this.#waitingSent = undefined;
     return this.#write(this.#joined(frames));
+  }
+
+  async #writeOne(bytes: Uint8Array): Promise<void> {
+    const taken = await this.#to.write(bytes);
+    if (taken < bytes.length) await writeAll(this.#to, bytes.subarray(taken));
+    if (this.#waiting.length === 0) this.#sent = undefined;
   }
 
   async #write(pieces: Iterable<Uint8Array>): Promise<void> {
