@@ -86,6 +86,24 @@ export class ByteQueue {
     return new Uint8Array(this.#buffer, this.#start + start, n);
   }
 
+  /**
+   * Takes the bytes after a length of four bytes, most significant first, and that length: all
+   * that a small frame costs, in one step. `undefined`, and nothing is taken, if the length is
+   * over `limit`, or not all of it lies in one chunk with more behind.
+   */
+  takeCounted(limit: number): Uint8Array | undefined {
+    const head = this.#head;
+    const start = this.#at + 4;
+    if (start > head.length) return undefined;
+    const n = (head[start - 4]! << 24 | head[start - 3]! << 16 | head[start - 2]! << 8 |
+      head[start - 1]!) >>> 0;
+    const end = start + n;
+    if (n > limit || end >= head.length) return undefined;
+    this.#at = end;
+    this.#length -= n + 4;
+    return new Uint8Array(this.#buffer, this.#start + start, n);
+  }
+
   /** Drops the first `n` bytes. */
   skip(n: number): void {
     if (n < this.#head.length - this.#at) {

@@ -12,7 +12,16 @@ Deno.test("ByteQueue gives back what it was given, in pieces of any size", () =>
   // Sizes around the 512 bytes from which chunks are kept as they are.
   const size = fc.oneof(fc.integer({ min: 0, max: 20 }), fc.integer({ min: 500, max: 2000 }));
   const deed = fc.record({
-    deed: fc.constantFrom("append", "append", "take", "skip", "peek", "peekUint", "clear"),
+    deed: fc.constantFrom(
+      "append",
+      "append",
+      "take",
+      "skip",
+      "counted",
+      "peek",
+      "peekUint",
+      "clear",
+    ),
     size,
     wide: fc.constantFrom(1, 2, 3, 4, 6),
     little: fc.boolean(),
@@ -33,6 +42,17 @@ Deno.test("ByteQueue gives back what it was given, in pieces of any size", () =>
       } else if (deed === "skip") {
         queue.skip(n);
         model = model.slice(n);
+      } else if (deed === "counted") {
+        // A counted chunk of its own, so that there is something to find at the front at times.
+        queue.append(Uint8Array.of(0, 0, 0, wide, ...Array(wide).fill(next)));
+        model.push(0, 0, 0, wide, ...Array(wide).fill(next++ % 256));
+        const limit = size % 6;
+        const taken = queue.takeCounted(limit);
+        const announced = model.slice(0, 4).reduce((sum, byte) => sum * 256 + byte, 0);
+        if (taken === undefined) continue;
+        assert(announced <= limit);
+        assertEquals([...taken], model.slice(4, 4 + announced));
+        model = model.slice(4 + announced);
       } else if (deed === "peek") {
         if (n < model.length) assertEquals(queue.peek(n), model[n]!);
       } else if (deed === "peekUint") {
@@ -56,6 +76,16 @@ Deno.test("ByteQueue.take() gives a view of the chunk where the bytes lie in one
   queue.append(chunk);
   queue.skip(1);
   for (const piece of [queue.take(2), queue.take(2)]) assert(piece.buffer === chunk.buffer);
+});
+
+Deno.test("ByteQueue.takeCounted() takes a whole frame of one chunk, in no time, or nothing", () => {
+  const queue = queueOf([0, 0, 0, 2, 7, 8, 0, 0, 0, 0, 0, 0, 0, 1, 9]);
+  assertEquals(queue.takeCounted(1), undefined);
+  assertEquals(queue.takeCounted(2), Uint8Array.of(7, 8));
+  assertEquals(queue.takeCounted(2), new Uint8Array(0));
+  assertEquals([queue.length, queue.takeCounted(2)], [5, undefined]); // it ends with its chunk
+  assertEquals(queueOf([255, 255, 255, 255, 0]).takeCounted(2 ** 31), undefined);
+  assertEquals(queueOf([0, 0, 0]).takeCounted(9), undefined);
 });
 
 Deno.test("ByteQueue.append() keeps a big chunk that waits without copying it", () => {

@@ -45,6 +45,11 @@ export class FixedField implements LengthField {
     this.#littleEndian = littleEndian;
   }
 
+  /** Whether it is four bytes with the most significant first. */
+  get isUint32(): boolean {
+    return this.size === 4 && !this.#littleEndian;
+  }
+
   peek(queue: ByteQueue, at: number): number {
     if (queue.length < at + this.size) return UNFINISHED;
     return queue.peekUint(at, this.size, this.#littleEndian);

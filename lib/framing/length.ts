@@ -121,6 +121,8 @@ export class LengthDecoder implements Decoder<Uint8Array> {
   readonly #queue = new ByteQueue();
   /** The largest length accepted, which the prefix can say. */
   #limit: number;
+  /** Whether nothing but a length of four bytes comes before a frame: by far the commonest. */
+  readonly #isPlain: boolean;
   /** Size of the frame in progress with all its header, or `UNFINISHED`. */
   #size = UNFINISHED;
   /** How much of it to drop. */
@@ -145,6 +147,8 @@ export class LengthDecoder implements Decoder<Uint8Array> {
     this.#adjustment = checkInteger("decode", "adjustment", adjustment, -Infinity);
     this.#strip = strip === undefined ? strip : checkInteger("decode", "strip", strip);
     this.#limit = this.#clip(maxLength);
+    this.#isPlain = this.#field instanceof FixedField && this.#field.isUint32 &&
+      offset === 0 && adjustment === 0 && (strip === undefined || strip === 4);
   }
 
   /**
@@ -193,6 +197,10 @@ export class LengthDecoder implements Decoder<Uint8Array> {
    * `"truncated"` if the end came inside a frame.
    */
   next(): Uint8Array | undefined {
+    if (this.#isPlain && this.#size === UNFINISHED) {
+      const frame = this.#queue.takeCounted(this.#limit);
+      if (frame !== undefined) return frame;
+    }
     if (this.#broken) throw this.#broken;
     if (this.#size === UNFINISHED) this.#readHeader();
     const size = this.#size;

@@ -77,6 +77,8 @@ export class TextLineDecoder<Marker extends NonNullable<unknown> = never>
   /** Lines decoded together, each with its newline; those before `#at` are used. */
   #text = "";
   #at = 0;
+  /** Whether some of them may end with CR. */
+  #mayEndWithCr = false;
   /** Whether something is not UTF-8, so that the lines before it must be decoded one by one. */
   #careful = false;
 
@@ -133,7 +135,8 @@ export class TextLineDecoder<Marker extends NonNullable<unknown> = never>
       this.#text = "";
       this.#at = 0;
     }
-    return text.slice(start, text.charCodeAt(end - 1) === 13 ? end - 1 : end);
+    const hasCr = this.#mayEndWithCr && text.charCodeAt(end - 1) === 13;
+    return text.slice(start, hasCr ? end - 1 : end);
   }
 
   /**
@@ -150,6 +153,7 @@ export class TextLineDecoder<Marker extends NonNullable<unknown> = never>
       this.#careful = true;
       return false;
     }
+    this.#mayEndWithCr = this.#text.includes("\r");
     this.#cutter.skip(lines.length);
     return true;
   }
