@@ -1,0 +1,200 @@
+/**
+ * The race of Happy Eyeballs (RFC 8305): connects to whichever address of a name answers
+ * first, as an {@linkcode EyeballsPlan} says, and keeps a record.
+ *
+ * @module
+ */
+
+import type { World } from "../world.ts";
+import { type EyeballsOptions, EyeballsPlan, type Family } from "./eyeballs_plan.ts";
+
+/**
+ * Finds the addresses of `family` that `hostname` has, in the order to try them. That there
+ * are none may be said by an empty list or by an error with the code `"ENOTFOUND"`. It need
+ * not heed `signal`: what comes later than anybody waits for it is ignored.
+ */
+export type Resolve = (
+  hostname: string,
+  family: Family,
+  options: { signal: AbortSignal },
+) => Promise<readonly string[]>;
+
+/** One lookup, as it went. Times are milliseconds on the clock of the race's `World`. */
+export interface LookupRecord {
+  /** Which addresses were asked for: 6 is AAAA, 4 is A. */
+  readonly family: Family;
+  /** When it started. */
+  readonly started: number;
+  /** When it ended, or was no longer waited for. */
+  readonly ended: number;
+  /** `"dropped"`: the race was over before it had an answer. */
+  readonly outcome: "answered" | "failed" | "dropped";
+  /** What was found. */
+  readonly addresses: readonly string[];
+  /** Why it failed; missing if it did not. */
+  readonly error?: unknown;
+}
+
+/** One attempt to connect to one address, as it went. */
+export interface ConnectRecord {
+  /** The address; or the name, where only the name may be connected to. */
+  readonly hostname: string;
+  /** When it started: milliseconds on the clock of the race's `World`. */
+  readonly started: number;
+  /** When it ended, on the same clock. */
+  readonly ended: number;
+  /** `"dropped"`: another was faster, time ran out or the whole was aborted. */
+  readonly outcome: "connected" | "failed" | "dropped";
+  /** Why it failed; missing if it did not. */
+  readonly error?: unknown;
+}
+
+/** What a race did, in the order in which it was started. */
+export interface RaceRecord {
+  /** Every lookup. */
+  readonly lookups: readonly LookupRecord[];
+  /** Every attempt to connect. */
+  readonly connects: readonly ConnectRecord[];
+}
+
+/** What a race needs. */
+export interface RaceOptions<Conn extends Disposable> extends EyeballsOptions {
+  /** Finds addresses. It is called for both families at once, the preferred one first. */
+  resolve: Resolve;
+  /** Connects to an address. One that succeeds although its signal has aborted is closed. */
+  connect: (address: string, signal: AbortSignal) => Promise<Conn>;
+  /** Calls it off: it rejects with the signal's reason. */
+  signal: AbortSignal;
+  /** The clock. */
+  world: World;
+}
+
+/** How a race ended. */
+export type RaceResult<Conn> =
+  & RaceRecord
+  & ({ readonly conn: Conn } | { readonly conn?: undefined; readonly errors: readonly unknown[] });
+
+/**
+ * Races to the addresses of `hostname`. The result has the connection, which is the caller's,
+ * or the errors of all that failed: of the attempts to connect or, without any, of the lookups.
+ * It never rejects; that it was called off is an error like any other, and the only one.
+ *
+ * Losers are aborted when the race is over, and closed if they connect nevertheless.
+ */
+export function race<Conn extends Disposable>(
+  hostname: string,
+  options: RaceOptions<Conn>,
+): Promise<RaceResult<Conn>> {
+  return new Race(hostname, options).result;
+}
+
+/** A record that is still being written. */
+type Draft<T> = { -readonly [Key in keyof T]: T[Key] };
+
+class Race<Conn extends Disposable> {
+  readonly result: Promise<RaceResult<Conn>>;
+  readonly #settle: (result: RaceResult<Conn>) => void;
+  readonly #options: RaceOptions<Conn>;
+  readonly #plan: EyeballsPlan;
+  readonly #lookups: Draft<LookupRecord>[] = [];
+  readonly #connects: Draft<ConnectRecord>[] = [];
+  /** Aborts when the race is over: with it end the losers, the lookups and the timer. */
+  readonly #over = new AbortController();
+  /** When the timer will ring, and how to stop it. */
+  #alarm: { readonly at: number; readonly off: AbortController } | undefined;
+
+  constructor(hostname: string, options: RaceOptions<Conn>) {
+    ({ promise: this.result, resolve: this.#settle } = Promise.withResolvers());
+    this.#options = options;
+    this.#plan = new EyeballsPlan(options);
+    const { signal, prefer = 6 } = options;
+    signal.addEventListener("abort", this.#calledOff);
+    for (const family of prefer === 6 ? [6, 4] as const : [4, 6] as const) {
+      void this.#lookUp(hostname, family);
+    }
+    if (signal.aborted) this.#calledOff();
+  }
+
+  async #lookUp(hostname: string, family: Family): Promise<void> {
+    const { resolve, world } = this.#options;
+    const started = world.now();
+    const known = { family, started, ended: started, addresses: [] };
+    const draft: Draft<LookupRecord> = { ...known, outcome: "dropped" };
+    this.#lookups.push(draft);
+    let found: Pick<LookupRecord, "outcome" | "addresses" | "error">;
+    try {
+      const addresses = [...await resolve(hostname, family, { signal: this.#over.signal })];
+      found = { outcome: "answered", addresses };
+    } catch (error) {
+      found = { outcome: "failed", addresses: [], error };
+    }
+    if (this.#over.signal.aborted) return;
+    Object.assign(draft, found, { ended: world.now() });
+    this.#plan.answered(family, found.addresses, draft.ended);
+    this.#step();
+  }
+
+  async #connect(hostname: string): Promise<void> {
+    const { connect, world } = this.#options;
+    const started = world.now();
+    const draft: Draft<ConnectRecord> = { hostname, started, ended: started, outcome: "dropped" };
+    this.#connects.push(draft);
+    try {
+      const conn = await connect(hostname, this.#over.signal);
+      if (this.#over.signal.aborted) return conn[Symbol.dispose](); // it came second
+      Object.assign(draft, { outcome: "connected", ended: world.now() });
+      this.#end({ conn });
+    } catch (error) {
+      if (this.#over.signal.aborted) return;
+      Object.assign(draft, { outcome: "failed", ended: world.now(), error });
+      this.#plan.failed(draft.ended);
+      this.#step();
+    }
+  }
+
+  /** Does what the plan says until it says to wait. */
+  #step(): void {
+    while (!this.#over.signal.aborted) {
+      const step = this.#plan.next(this.#options.world.now());
+      if (step.do === "wait") return this.#ringAt(step.until);
+      if (step.do === "give up") return this.#end({ errors: this.#errors() });
+      void this.#connect(step.address);
+    }
+  }
+
+  #errors(): unknown[] {
+    const records = this.#connects.length > 0 ? this.#connects : this.#lookups;
+    return records.filter(({ outcome }) => outcome === "failed").map(({ error }) => error);
+  }
+
+  #ringAt(at: number): void {
+    if (this.#alarm?.at === at) return;
+    this.#alarm?.off.abort();
+    this.#alarm = undefined;
+    if (at === Infinity) return;
+    const off = new AbortController();
+    this.#alarm = { at, off };
+    const { world } = this.#options;
+    world.sleep(at - world.now(), { signal: off.signal }).then(() => {
+      this.#alarm = undefined;
+      this.#step();
+    }, () => {}); // another time was set, or the race is over
+  }
+
+  readonly #calledOff = (): void => {
+    if (this.#over.signal.aborted) return;
+    this.#end({ errors: [this.#options.signal.reason] });
+  };
+
+  #end(how: { conn: Conn } | { errors: readonly unknown[] }): void {
+    const { signal, world } = this.#options;
+    signal.removeEventListener("abort", this.#calledOff);
+    this.#alarm?.off.abort();
+    this.#over.abort();
+    const dropped = ({ outcome }: { outcome: string }) => outcome === "dropped";
+    const now = world.now();
+    for (const draft of this.#lookups.filter(dropped)) draft.ended = now;
+    for (const draft of this.#connects.filter(dropped)) draft.ended = now;
+    this.#settle({ ...how, lookups: this.#lookups, connects: this.#connects });
+  }
+}
