@@ -3,6 +3,9 @@
 import { capture } from "../../lib/observe/wire.ts";
 import { firstMissing } from "../_needs.ts";
 
+/** Why a claim may be left out even so: not every system gives a network of its own. */
+export const NO_NETWORK = /^(no network of its own|unshare is missing)/;
+
 let sight: Promise<boolean> | undefined;
 
 /** Whether `ss` and `tcpdump` may run, and see something: then no lesson may leave a claim out. */

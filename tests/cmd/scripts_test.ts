@@ -51,7 +51,7 @@ for (const name of allScripts()) {
     await using script = await start(name, [], { flags: rest });
     const output = await script.output();
     assertMatch(output, /\n {2}– not seen: .*\n {6}\((\w+) is missing, or --allow-run=\1\)\n/);
-    assertMatch(output, / checks held; \d+ could not be seen\n$/);
+    assertMatch(output, / held; \d+ could not be seen\n$/);
   });
 
   needs(STARTING, `${name} prints its module doc for --help, without any permission`, async () => {
