@@ -7,8 +7,10 @@
  */
 
 import type { Io, Main } from "../_cli.ts";
+import { parseFlags } from "../_flags.ts";
 import { need } from "../_permissions.ts";
 import { grants, isOptional, permissions } from "./_lesson.ts";
+import { flags } from "./_scenario.ts";
 
 /** Where a lesson is. */
 export type Network =
@@ -39,10 +41,15 @@ export function inOwnNetwork(
     // Who is started again would have all that the first line names, given or not.
     const { default: source } = await import(script.url, { with: { type: "text" } });
     for (const grant of grants(source)) if (!isOptional(grant)) need(grant);
+    const { svg, pcapng } = parseFlags(args, flags);
+    const files = [svg, pcapng].filter((file) => file !== "");
+    for (const to of files) need({ kind: "write", to });
     const way = await wayIn(setup);
     if (typeof way === "string") return await lesson({ own: false, why: way })(args, io);
-    const flags = permissions(source);
-    const again = [Deno.execPath(), "run", "--no-prompt", ...flags, script.url, INSIDE, ...args];
+    // Deno takes a comma for the end of a path, and two of them for one.
+    const writes = files.map((file) => `--allow-write=${file.replaceAll(",", ",,")}`);
+    const allowed = ["run", "--no-prompt", ...permissions(source), ...writes];
+    const again = [Deno.execPath(), ...allowed, script.url, INSIDE, ...args];
     return await perform([...way, ...shell(setup), ...again], io);
   };
 }
