@@ -9,7 +9,7 @@ import { formatAddr, type TcpAddr } from "../../lib/addr.ts";
 import { dial } from "../../lib/client/dial.ts";
 import { connName, type SegmentEvent } from "../../lib/observe/events.ts";
 import type { PcapPacket } from "../../lib/observe/pcapng.ts";
-import { flagsText, type Segment } from "../../lib/observe/segment.ts";
+import { flagsText, type Segment, type TcpFlag } from "../../lib/observe/segment.ts";
 import type { Trace } from "../../lib/observe/trace.ts";
 import { type Capture, capture } from "../../lib/observe/wire.ts";
 import { serveTcp, type TcpServer } from "../../lib/server/server.ts";
@@ -47,6 +47,12 @@ export interface NextOptions extends WaitOptions {
    * @default {true}
    */
   acks?: boolean;
+  /**
+   * Only what has one of these flags.
+   *
+   * @default Whatever there is.
+   */
+  flags?: readonly TcpFlag[];
   /**
    * Of this connection only.
    *
@@ -132,11 +138,13 @@ export class LabWire implements AsyncDisposable {
    * seen.
    */
   async next(count: number, options: NextOptions = {}): Promise<string[] | undefined> {
-    const { acks = true, of, timeout = 3000 } = options;
+    const { acks = true, flags, of, timeout = 3000 } = options;
     if (this.#capture === undefined) return undefined;
     const conn = of === undefined ? undefined : connOf(of);
     const wanted = (segment: SegmentEvent) =>
-      (acks || !isBareAck(segment)) && (conn === undefined || segment.conn === conn);
+      (acks || !isBareAck(segment)) &&
+      (flags === undefined || segment.flags.some((flag) => flags.includes(flag))) &&
+      (conn === undefined || segment.conn === conn);
     const found = () => this.segments.slice(this.#told).filter(wanted);
     await this.until(() => found().length >= count, { timeout });
     await this.settled();

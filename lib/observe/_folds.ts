@@ -15,7 +15,7 @@ export function folded(rows: readonly Row[]): Row[] {
   const kept: Row[] = [];
   for (let start = 0; start < rows.length;) {
     let end = start + 1;
-    while (end < rows.length && sameRun(rows[start]!, rows[end]!)) end++;
+    while (end < rows.length && continues(rows.slice(start, end), rows[end]!)) end++;
     const run = rows.slice(start, end);
     start = end;
     if (run.length <= LONGEST_RUN) kept.push(...run);
@@ -27,23 +27,34 @@ export function folded(rows: readonly Row[]): Row[] {
 function fold(middle: readonly Row[]): FoldRow {
   const arrows = middle.filter((row) => row.kind === "arrow");
   const sent = arrows.filter((row) => !row.late);
-  const counted = sent.length > 0 ? sent : arrows;
-  const bytes = counted.reduce((sum, row) => sum + row.bytes, 0);
-  return { kind: "fold", count: arrows.length, bytes };
+  if (arrows.length === 0) return { kind: "fold", count: middle.length, bytes: moved(middle) };
+  return { kind: "fold", count: arrows.length, bytes: moved(sent.length > 0 ? sent : arrows) };
 }
 
-function sameRun(a: Row, b: Row): boolean {
-  if (isSeen(a) || isSeen(b)) return isFlow(a) && isFlow(b);
-  return a.kind === "arrow" && b.kind === "arrow" && a.what === "data" && b.what === "data" &&
-    a.from === b.from && a.to === b.to;
+function moved(rows: readonly Row[]): number {
+  const bytes = rows.map((row) => {
+    if (row.kind === "arrow") return row.bytes;
+    return row.kind === "call" && "bytes" in row.call ? row.call.bytes ?? 0 : 0;
+  });
+  return bytes.reduce((sum, each) => sum + each, 0);
+}
+
+/** Whether `row` goes on with a run. */
+function continues(run: readonly Row[], row: Row): boolean {
+  const last = run.at(-1)!;
+  if (run.some(isSeen) || isSeen(row)) return isFlow(last) && isFlow(row);
+  return last.kind === "arrow" && row.kind === "arrow" && last.what === "data" &&
+    row.what === "data" && last.from === row.from && last.to === row.to;
 }
 
 function isSeen(row: Row): boolean {
   return row.kind === "arrow" && row.segment !== undefined;
 }
 
-/** A segment that only moves data or acknowledges it. */
+/** A segment that only moves data or acknowledges it, or a call that moved some. */
 function isFlow(row: Row): boolean {
-  if (row.kind === "call") return row.call.kind === "read" || row.call.kind === "write";
-  return isSeen(row) && row.kind === "arrow" && (row.what === "data" || row.what === "ack");
+  if (row.kind === "arrow") return isSeen(row) && (row.what === "data" || row.what === "ack");
+  if (row.kind !== "call") return false;
+  const { call } = row;
+  return (call.kind === "read" || call.kind === "write") && (call.bytes ?? 0) > 0;
 }

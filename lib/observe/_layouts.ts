@@ -91,7 +91,10 @@ export class Wide implements Layout {
     line.put(start - 1, ` ${state} `, "state");
     this.#time(line, who, at);
     const left = bar === this.#left;
-    const words = fit(queueWords(held), left ? start - 1 - MARGIN : this.#width - MARGIN - end - 1);
+    const words = fitting(
+      queueWords(held),
+      left ? start - 1 - MARGIN : this.#width - MARGIN - end - 1,
+    );
     line.put(left ? start - 1 - columns(words) : end + 1, words, "faint");
   }
 

@@ -92,7 +92,7 @@ export class Sheet {
       const pill = { x: x - wide / 2, y: this.#y + 3, width: wide, height: 21, rx: 10.5 };
       this.#drawn.push(el("rect", { ...pill, class: `pill ${kind}` }));
       this.#drawn.push(label(x, this.#y + 17.5, state, `state ${kind}`, "middle"));
-      const words = queueWords(held);
+      const [words = ""] = queueWords(held);
       if (words !== "") this.#beside(who, words, "faint", wide / 2);
       this.#time(who, at, this.#y + 18);
     }

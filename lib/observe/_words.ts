@@ -56,14 +56,16 @@ function segmentWords(segment: SegmentEvent): readonly string[] {
   return [`${numbers[0]} · ${size(length)}`, ...numbers, `${flags} ${size(length)}`, size(length)];
 }
 
-/** What the kernel holds beside a state, if that was asked for: `"14 B unread"`. */
+/** What the kernel holds beside a state, if that was asked for; best word first. */
 export function queueWords(
   { recvQueue = 0, sendQueue = 0 }: { recvQueue?: number; sendQueue?: number },
-): string {
-  return [
-    ...recvQueue > 0 ? [`${size(recvQueue)} unread`] : [],
-    ...sendQueue > 0 ? [`${size(sendQueue)} unacked`] : [],
-  ].join(", ");
+): readonly string[] {
+  const both = (unread: string, unacked: string) =>
+    [
+      ...recvQueue > 0 ? [`${size(recvQueue)} ${unread}`] : [],
+      ...sendQueue > 0 ? [`${size(sendQueue)} ${unacked}`] : [],
+    ].join(", ");
+  return [both("unread", "unacked"), both("in", "out")];
 }
 
 /** The first of `words` that fits, or as much of the last as does. */

@@ -68,7 +68,7 @@ export class MermaidLadder {
         return [`${this.#over([row.call.who])}: ${plain(callWords(row.call)[0]!)}`];
       case "states":
         return row.states.map(({ who, state, ...held }) => {
-          const words = [state as string, queueWords(held)].filter((word) => word !== "");
+          const words = [state as string, queueWords(held)[0]!].filter((word) => word !== "");
           return `${this.#over([who])}: ${plain(words.join(", "))}`;
         });
       default:

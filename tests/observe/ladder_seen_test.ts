@@ -174,6 +174,19 @@ Deno.test("rows() folds a long flow with its acknowledgements, but no end of it"
   assertEquals(all.at(-1)?.kind === "arrow" && all.at(-1), all.at(-1));
 });
 
+Deno.test("rows() counts in a fold the calls, where no segment is left in it", () => {
+  const reads = Array.from(
+    { length: 12 },
+    (_, at) => call(0, at + 1, "server", "read", { size: 9, bytes: 5 }),
+  );
+  const data = seen(0.5, "client", "PSH ACK", 1, 1, 60);
+  const end = call(0, 20, "server", "read", { size: 9, bytes: null });
+  const all = rows([data, ...reads, end], ["client", "server"]);
+  assertEquals(all.filter((row) => row.kind === "fold"), [{ kind: "fold", count: 7, bytes: 35 }]);
+  // Without a segment these are calls like any others.
+  assertEquals(rows([...reads, end], ["client", "server"]).length, 13);
+});
+
 /** The rows in a word each: calls and flags, as they stand beside each other. */
 function told(events: TraceEvent[]): string[] {
   return rows(events, ["client", "server"]).map((row) => {
