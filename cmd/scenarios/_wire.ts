@@ -25,7 +25,7 @@ export interface LabWireOptions {
 }
 
 /** Bytes of a packet that are kept: all of it, or what its headers take. */
-const WHOLE = 262_144;
+const WHOLE = 65_600;
 const HEADERS = 160;
 
 /** Options for {@linkcode LabWire.until}. */

@@ -108,6 +108,7 @@ export async function capture(options: CaptureOptions): Promise<Capture | NoCapt
     child = new Deno.Command("tcpdump", {
       // No names; each packet at once, out of the kernel as well as out of tcpdump.
       args: ["-i", device, "-n", "-U", "--immediate-mode", "-s", `${snapLength}`]
+        .concat(["-B", `${roomFor(snapLength)}`])
         .concat(["--time-stamp-precision=nano", "-w", "-", filter]),
       stdin: "null",
       stdout: "piped",
@@ -121,6 +122,11 @@ export async function capture(options: CaptureOptions): Promise<Capture | NoCapt
   const running = new Running(child, world, keepPackets);
   const refusal = await running.started(signal);
   return refusal === undefined ? running : none(refusal);
+}
+
+/** KiB for what the kernel holds until tcpdump comes to it: 1024 packets of a full buffer's burst. */
+function roomFor(snapLength: number): number {
+  return Math.max(4096, snapLength);
 }
 
 function none(why: string): NoCapture {

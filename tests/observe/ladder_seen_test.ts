@@ -183,8 +183,6 @@ Deno.test("rows() counts in a fold the calls, where no segment is left in it", (
   const end = call(0, 20, "server", "read", { size: 9, bytes: null });
   const all = rows([data, ...reads, end], ["client", "server"]);
   assertEquals(all.filter((row) => row.kind === "fold"), [{ kind: "fold", count: 7, bytes: 35 }]);
-  // Without a segment these are calls like any others.
-  assertEquals(rows([...reads, end], ["client", "server"]).length, 13);
 });
 
 /** The rows in a word each: calls and flags, as they stand beside each other. */
