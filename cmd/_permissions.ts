@@ -13,8 +13,8 @@ export class MissingPermissionError extends Error {
 /** One thing a script may be allowed, as in `--allow-net=127.0.0.1:9999`. */
 export interface Permission {
   /** The kind. */
-  kind: "net" | "read" | "write" | "run" | "env";
-  /** The address, path, program or variable; without it, all of the kind. */
+  kind: "net" | "read" | "write" | "run" | "env" | "sys";
+  /** The address, path, program, variable or call; without it, all of the kind. */
   to?: string;
 }
 
@@ -41,6 +41,8 @@ function descriptor({ kind, to }: Permission): Deno.PermissionDescriptor {
       return { name: kind, command: to };
     case "env":
       return { name: kind, variable: to };
+    case "sys":
+      return { name: kind, kind: to as "networkInterfaces" };
     default:
       return { name: kind, path: to };
   }

@@ -7,7 +7,14 @@
 
 import { formatAddr, type TcpAddr, tcpAddr } from "../../lib/addr.ts";
 import { dial } from "../../lib/client/dial.ts";
-import { type CallEvent, connName, isCall, type TraceEvent } from "../../lib/observe/events.ts";
+import {
+  type CallEvent,
+  connName,
+  errorFacts,
+  isCall,
+  type TraceEvent,
+} from "../../lib/observe/events.ts";
+import { plainHost } from "../../lib/observe/kernel_socket.ts";
 import { type Trace, traced } from "../../lib/observe/trace.ts";
 import type { ServeTcpOptions } from "../../lib/server/options.ts";
 import { serveTcp } from "../../lib/server/server.ts";
@@ -201,10 +208,18 @@ export class Lab implements AsyncDisposable {
       await handler(end);
     };
     const listening = this.trace.begin({ kind: "listen", who });
-    const server = serveTcp({ ...at, signal, onError: this.#options.fail }, (conn) => {
-      sessions.push(session(conn));
-      return sessions.at(-1)!;
-    });
+    const serve = () =>
+      serveTcp({ ...at, signal, onError: this.#options.fail }, (conn) => {
+        sessions.push(session(conn));
+        return sessions.at(-1)!;
+      });
+    let server;
+    try {
+      server = serve();
+    } catch (error) {
+      listening({ error: errorFacts(error) });
+      throw error;
+    }
     listening({ local: formatAddr(server.addr) });
     return {
       addr: server.addr,
@@ -229,14 +244,14 @@ export class Lab implements AsyncDisposable {
     const conn = await this.trace.call(
       { kind: "connect", who, remote: formatAddr(addr) },
       make,
-      (conn) => ({ local: formatAddr(conn.localAddr), conn: nameOf(conn) }),
+      (conn) => ({ local: formatAddr(plain(conn.localAddr)), conn: nameOf(conn) }),
     );
     return this.#record(conn, who);
   }
 
   /** Puts a connection that a server of the lesson's own accepted on the record. */
   accepted<Conn extends Addressed>(conn: Conn, who = "server"): OnRecord<Conn> {
-    const remote = formatAddr(conn.remoteAddr);
+    const remote = formatAddr(plain(conn.remoteAddr));
     this.trace.begin({ kind: "accept", who, remote, conn: nameOf(conn) })();
     return this.#record(conn, who);
   }
@@ -262,8 +277,8 @@ export class Lab implements AsyncDisposable {
   }
 
   #record<Conn extends Addressed>(conn: Conn, who: string): OnRecord<Conn> {
-    const localAddr = tcpAddr(conn.localAddr.hostname, conn.localAddr.port);
-    const remoteAddr = tcpAddr(conn.remoteAddr.hostname, conn.remoteAddr.port);
+    const localAddr = plain(conn.localAddr);
+    const remoteAddr = plain(conn.remoteAddr);
     return Object.assign(traced(conn, who, this.trace), { localAddr, remoteAddr }) as OnRecord<
       Conn
     >;
@@ -276,6 +291,11 @@ function hasEnded(event: TraceEvent): boolean {
 
 function nameOf({ localAddr, remoteAddr }: Addressed): string {
   return connName(formatAddr(localAddr), formatAddr(remoteAddr));
+}
+
+/** An IPv4 address is one also where an IPv6 socket has it. */
+function plain({ hostname, port }: { hostname: string; port: number }): TcpAddr {
+  return tcpAddr(plainHost(hostname), port);
 }
 
 function printed(value: unknown): string {

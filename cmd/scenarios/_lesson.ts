@@ -61,7 +61,7 @@ export function byOrder(a: readonly number[], b: readonly number[]): number {
 const SHEBANG = "#!/usr/bin/env -S deno run";
 
 /** A permission is named with what it is for: no lesson needs a whole kind. */
-const GRANT = /^--allow-(net|read|write|run|env)=([^\s=]+)$/;
+const GRANT = /^--allow-(net|read|write|run|env|sys)=([^\s=]+)$/;
 const UNSTABLE = /^--unstable-[a-z-]+$/;
 
 /**

@@ -10,7 +10,9 @@ export function callWords(call: CallEvent): readonly string[] {
   const { kind, end, error } = call;
   if (error !== undefined) {
     const why = `✗ ${error.code ?? error.name}`;
-    return [`${kind} ${why}`, why];
+    const to = call.kind === "connect" ? portOf(call.remote) : undefined;
+    const told = to === undefined ? [] : [`${kind} ${to} ${why}`, `${to} ${why}`];
+    return [...told, `${kind} ${why}`, why];
   }
   switch (call.kind) {
     case "listen":

@@ -216,7 +216,8 @@ export function errorFacts(error: unknown): ErrorFacts {
   return typeof code === "string" ? { name, code, message } : { name, message };
 }
 
-/** One name for a connection, whichever end's addresses it is made of. */
+/** One name for a connection, whichever end's addresses, of either family, it is made of. */
 export function connName(a: string, b: string): string {
-  return a < b ? `${a} ${b}` : `${b} ${a}`;
+  // An IPv6 socket that a client reached by IPv4 has its addresses as ::ffff:1.2.3.4.
+  return [a, b].map((addr) => addr.replace(/^\[::ffff:([\d.]+)\](?=:)/i, "$1")).sort().join(" ");
 }

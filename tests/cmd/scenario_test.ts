@@ -374,6 +374,19 @@ Deno.test("Lab.serve() puts both ends of each connection on the record, under on
   assertEquals(lab.calls("server", "write").map((call) => call.bytes), [3]);
 });
 
+Deno.test("Lab.serve() puts it on the record when a server cannot listen", async () => {
+  const trace = new Trace();
+  const lab = new Lab(trace, {
+    signal: new AbortController().signal,
+    show: () => {},
+    fail: () => {},
+  });
+  await using server = lab.serve(async () => {});
+  const { port } = server.addr;
+  assertThrows(() => lab.serve(async () => {}, "another", { port }), Deno.errors.AddrInUse);
+  assertEquals(lab.calls("another", "listen")[0]?.error?.code, "EADDRINUSE");
+});
+
 Deno.test("lesson() reads title, place and subject from a module doc", () => {
   const doc =
     "A title\nin two lines\n\nChapter §5.1: shutdown()\n\nFirst.\n\nSecond,\nlong.\n\n    use\n\nFlags";

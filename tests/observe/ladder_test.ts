@@ -259,6 +259,18 @@ Deno.test("ladder() draws calls that failed without an arrow", () => {
   );
 });
 
+Deno.test("ladder() says whom a failed connect was for, where there is room", () => {
+  const error = { name: "ConnectionRefused", code: "ECONNREFUSED", message: "refused" };
+  const to = (remote: string) => call(1, "a", "connect", { remote, conn: undefined, error });
+  const lines = ladder([to("127.0.0.1:80"), to("10.8.0.1:9000"), to("example.com:80000")], {
+    lifelines: ["a", "b", "c"],
+    width: 80,
+  });
+  assertMatch(lines, /│ connect :80 ✗ ECONNREFUSED +│/);
+  assertMatch(lines, /│ 10\.8\.0\.1:9000 ✗ ECONNREFUSED +│/);
+  assertMatch(lines, / connect ✗ ECONNREFUSED/);
+});
+
 Deno.test("ladder() draws a connection that waited to be accepted as one that was whole", () => {
   assertLadder(
     [

@@ -160,6 +160,11 @@ Deno.test("traced() names a connection alike at both its ends", async () => {
   assertEquals(second?.conn, first?.conn);
 });
 
+Deno.test("connName() does not mind whether a socket of IPv6 has an address of IPv4", () => {
+  const name = connName("127.0.0.1:2", "127.0.0.1:1");
+  assertEquals(connName("[::ffff:127.0.0.1]:1", "[::ffff:127.0.0.1]:2"), name);
+});
+
 Deno.test("connName() does not mind which end is asked", () => {
   assertEquals(connName("127.0.0.1:2", "127.0.0.1:10"), connName("127.0.0.1:10", "127.0.0.1:2"));
 });
