@@ -262,7 +262,7 @@ Deno.test("ladder() draws calls that failed without an arrow", () => {
 Deno.test("ladder() says whom a failed connect was for, where there is room", () => {
   const error = { name: "ConnectionRefused", code: "ECONNREFUSED", message: "refused" };
   const to = (remote: string) => call(1, "a", "connect", { remote, conn: undefined, error });
-  const lines = ladder([to("127.0.0.1:80"), to("10.8.0.1:9000"), to("example.com:80000")], {
+  const lines = ladder([to("127.0.0.1:80"), to("10.8.0.1:9000"), to("long.example.com:8000")], {
     lifelines: ["a", "b", "c"],
     width: 80,
   });
