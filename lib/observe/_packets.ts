@@ -5,6 +5,7 @@
  */
 
 import { type TcpAddr, tcpAddr } from "../addr.ts";
+import { ByteQueue } from "../bytes.ts";
 import { type Segment, TCP_FLAGS } from "./segment.ts";
 
 /** One packet, with the link layer around it. */
@@ -26,6 +27,11 @@ export class CaptureFormatError extends Error {
   }
 }
 
+/** How a file begins whose fractions of a second are microseconds, and nanoseconds. */
+const MICROSECONDS = 0xa1b2c3d4;
+const NANOSECONDS = 0xa1b23c4d;
+const MAGIC: readonly number[] = [MICROSECONDS, NANOSECONDS];
+
 const FILE_HEADER = 24;
 const PACKET_HEADER = 16;
 
@@ -34,63 +40,55 @@ const LONGEST_PACKET = 1 << 20;
 
 /** Takes the packets out of a pcap stream, however it is cut. */
 export class PcapReader {
-  /** The kind of link: {@link https://www.tcpdump.org/linktypes.html}. */
+  /** The kind of link: {@link https://www.tcpdump.org/linktypes.html}; -1 until it is known. */
   linkType = -1;
-  #bytes = new Uint8Array(0);
+  readonly #bytes = new ByteQueue();
   #littleEndian = true;
   /** What a unit of a second's fraction is, in milliseconds. */
   #fraction = 1e-3;
 
   /**
-   * Takes bytes as they came, and returns the packets that are whole by now.
+   * Takes bytes as they came, and returns the packets that are whole by now. The bytes are lent:
+   * whoever hands them over must not change them later.
    *
-   * @throws {CaptureFormatError} If this is no pcap.
+   * @throws {CaptureFormatError} If this is no pcap. What comes later is refused as well.
    */
   push(chunk: Uint8Array): Packet[] {
-    const bytes = new Uint8Array(this.#bytes.length + chunk.length);
-    bytes.set(this.#bytes);
-    bytes.set(chunk, this.#bytes.length);
-    const view = new DataView(bytes.buffer);
-    let at = 0;
-    if (this.linkType < 0) {
-      if (bytes.length < FILE_HEADER) {
-        this.#bytes = bytes;
-        return [];
-      }
-      this.#readFileHeader(view);
-      at = FILE_HEADER;
-    }
+    const bytes = this.#bytes;
+    bytes.append(chunk);
+    if (this.linkType < 0 && !this.#readFileHeader()) return [];
     const packets: Packet[] = [];
-    while (bytes.length - at >= PACKET_HEADER) {
-      const kept = view.getUint32(at + 8, this.#littleEndian);
-      if (kept > LONGEST_PACKET) {
+    while (bytes.length >= PACKET_HEADER) {
+      const [seconds, fraction, kept, size] = [0, 4, 8, 12].map((at) => this.#uint32(at));
+      if (kept! > LONGEST_PACKET) {
         throw new CaptureFormatError(`Cannot read a capture as a packet claims ${kept} bytes`);
       }
-      const end = at + PACKET_HEADER + kept;
-      if (end > bytes.length) break;
-      const seconds = view.getUint32(at, this.#littleEndian);
-      const fraction = view.getUint32(at + 4, this.#littleEndian);
+      if (bytes.length < PACKET_HEADER + kept!) break;
       packets.push({
-        time: seconds * 1000 + fraction * this.#fraction,
-        bytes: bytes.subarray(at + PACKET_HEADER, end),
-        size: view.getUint32(at + 12, this.#littleEndian),
+        time: seconds! * 1000 + fraction! * this.#fraction,
+        bytes: bytes.take(kept!, PACKET_HEADER),
+        size: size!,
       });
-      at = end;
     }
-    this.#bytes = bytes.slice(at);
     return packets;
   }
 
-  #readFileHeader(view: DataView): void {
-    const magic = view.getUint32(0, true);
-    const swapped = view.getUint32(0, false);
-    this.#littleEndian = magic === 0xa1b2c3d4 || magic === 0xa1b23c4d;
-    const seen = this.#littleEndian ? magic : swapped;
-    if (seen !== 0xa1b2c3d4 && seen !== 0xa1b23c4d) {
+  #readFileHeader(): boolean {
+    if (this.#bytes.length < FILE_HEADER) return false;
+    const magic = [true, false].map((littleEndian) => this.#bytes.peekUint(0, 4, littleEndian));
+    this.#littleEndian = MAGIC.includes(magic[0]!);
+    const seen = this.#littleEndian ? magic[0]! : magic[1]!;
+    if (!MAGIC.includes(seen)) {
       throw new CaptureFormatError("Cannot read a capture as it does not begin as pcap does");
     }
-    if (seen === 0xa1b23c4d) this.#fraction = 1e-6;
-    this.linkType = view.getUint32(20, this.#littleEndian) & 0xffff;
+    if (seen === NANOSECONDS) this.#fraction = 1e-6;
+    this.linkType = this.#uint32(20) & 0xffff;
+    this.#bytes.skip(FILE_HEADER);
+    return true;
+  }
+
+  #uint32(at: number): number {
+    return this.#bytes.peekUint(at, 4, this.#littleEndian);
   }
 }
 
@@ -107,10 +105,11 @@ export interface RawSegment extends Omit<Segment, "seq" | "ack"> {
 }
 
 /** The TCP segment in a packet; nothing if there is none, or not enough of it was kept. */
-export function segmentIn({ time, bytes }: Packet, linkType: number): RawSegment | undefined {
+export function segmentIn(packet: Packet, linkType: number): RawSegment | undefined {
+  const { time, bytes, size: whole = bytes.length } = packet;
   const start = RAW_LINKS.includes(linkType) ? 0 : LINK_HEADERS[linkType];
   if (start === undefined || bytes.length <= start) return undefined;
-  const ip = inIp(bytes.subarray(start));
+  const ip = inIp(bytes.subarray(start), whole - start);
   if (ip === undefined || ip.payload.length < 20) return undefined;
   const { source, destination, payload, size } = ip;
   const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
@@ -141,13 +140,16 @@ interface Ip {
 
 const TCP = 6;
 
-function inIp(bytes: Uint8Array): Ip | undefined {
+/** `whole` is how many bytes there were, of which `bytes` were kept. */
+function inIp(bytes: Uint8Array, whole: number): Ip | undefined {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (bytes[0]! >> 4 === 4 && bytes.length >= 20) {
     const header = (bytes[0]! & 15) * 4;
+    if (header < 20 || header > bytes.length) return undefined;
     // Of a fragment that is not the first the TCP header is elsewhere; loopback makes none.
     if (bytes[9] !== TCP || (view.getUint16(6) & 0x1fff) !== 0) return undefined;
-    const total = view.getUint16(2);
+    // A large packet that is cut only later has no length of its own in the header (0).
+    const total = view.getUint16(2) || whole;
     const [source, destination] = [12, 16].map((at) => bytes.subarray(at, at + 4).join("."));
     return ip(source!, destination!, bytes, header, total - header);
   }
@@ -155,16 +157,14 @@ function inIp(bytes: Uint8Array): Ip | undefined {
     // Extension headers between IPv6 and TCP are not looked through: Linux sends none.
     if (bytes[6] !== TCP) return undefined;
     const [source, destination] = [8, 24].map((at) => ipv6(bytes.subarray(at, at + 16)));
-    return ip(source!, destination!, bytes, 40, view.getUint16(4));
+    return ip(source!, destination!, bytes, 40, view.getUint16(4) || whole - 40);
   }
   return undefined;
 }
 
 function ip(source: string, destination: string, bytes: Uint8Array, header: number, size: number) {
-  // A large segment that is cut only later has no length of its own in the header (0).
-  const whole = size <= 0 ? bytes.length - header : size;
-  if (header > bytes.length) return undefined;
-  return { source, destination, payload: bytes.subarray(header, header + whole), size: whole };
+  if (size < 0) return undefined;
+  return { source, destination, payload: bytes.subarray(header, header + size), size };
 }
 
 /** As the URL standard writes it, which is what RFC 5952 asks for. */
@@ -184,10 +184,12 @@ export class Streams {
   relative(segment: RawSegment): Segment {
     const { from, to, flags } = segment;
     const [forth, back] = [way(from, to), way(to, from)];
-    const syn = flags.includes("SYN");
-    if (syn || !this.#starts.has(forth)) {
-      this.#starts.set(forth, syn ? segment.seq : segment.seq - 1);
-    }
+    if (flags.includes("SYN")) {
+      // The ports come again: what was known of the other way is of another connection.
+      const again = this.#starts.has(forth) && this.#starts.get(forth) !== segment.seq;
+      if (again && !flags.includes("ACK")) this.#starts.delete(back);
+      this.#starts.set(forth, segment.seq);
+    } else if (!this.#starts.has(forth)) this.#starts.set(forth, segment.seq - 1);
     const seq = (segment.seq - this.#starts.get(forth)!) >>> 0;
     const { ack, ...rest } = segment;
     if (!flags.includes("ACK")) return { ...rest, seq };
