@@ -1,4 +1,4 @@
-#!/usr/bin/env -S deno run --allow-net=127.0.0.1 --allow-run=ss,tcpdump
+#!/usr/bin/env -S deno run --allow-net=127.0.0.1 --allow-run=unshare,ss,tcpdump
 /**
  * Simultaneous close: both say FIN before they have heard the other's
  *
@@ -9,9 +9,10 @@
  * and the other's FIN leads it to CLOSING instead of FIN-WAIT-2. Once its own FIN is
  * acknowledged too, both come to TIME-WAIT, which otherwise only one does.
  *
- * On loopback two FINs cannot cross on the wire, as it takes no time. So both ends
- * write more than the other takes and then say FIN: it stands in line behind bytes.
- * To the kernel it is said, and when the other one's comes, it is too late.
+ * On loopback two FINs cannot cross on the wire, as it takes no time. So first, in
+ * a network of the lesson's own, the wire loses the first FIN each way: both are sent
+ * before either is heard. Then both ends write more than the other takes and say FIN
+ * behind that: to the kernel it is said, and when the other one's comes, too late.
  *
  *     deno task lab simultaneous_close
  *
@@ -32,14 +33,72 @@
 import { readToEnd } from "../../lib/stream/conn.ts";
 import { run } from "../_cli.ts";
 import type { Lab } from "./_lab.ts";
+import { inOwnNetwork } from "./_own_network.ts";
 import { scenario } from "./_scenario.ts";
-import type { LabWire } from "./_wire.ts";
+import { type LabWire, segmentLabel } from "./_wire.ts";
 
 /** More than both kernels hold. */
 const FLOOD = new Uint8Array(64 * 1024 * 1024);
 
-/** Both flood each other, both say FIN, and then one after the other reads. */
-export const main = scenario(import.meta, async (lab) => {
+/** It loses the first two FINs, which are packets of 40 bytes, and 12 of time stamps. */
+const SETUP = `
+ip link set lo up
+if command -v nft >/dev/null; then
+  nft add table inet link
+  nft add chain inet link loses '{ type filter hook input priority 0; }'
+  nft add rule inet link loses tcp flags '&' fin == fin quota until 120 bytes drop
+else
+  iptables -A INPUT -p tcp --tcp-flags FIN FIN -m quota --quota 120 -j DROP
+fi`;
+
+/** Two FINs that are both lost, and two that stand in line. */
+export const main = inOwnNetwork(
+  import.meta,
+  SETUP,
+  (network) =>
+    scenario(import.meta, async (lab) => {
+      const claim = "lost: two FINs go before either is heard, and both ends come to TIME-WAIT";
+      if (network.own) await lost(lab);
+      else lab.unseen(claim, network.why);
+      await inLine(lab);
+    }),
+);
+
+async function lost(lab: Lab): Promise<void> {
+  const finishing = Promise.withResolvers<void>();
+  const closing = Promise.withResolvers<void>();
+  lab.say("Both say FIN. The wire loses both, and each kernel sends its own again.");
+  await using server = lab.serve(async (conn) => {
+    await finishing.promise;
+    await conn.closeWrite();
+    await readToEnd(conn);
+    await closing.promise;
+  });
+  const wire = await lab.wire(server.addr);
+  using client = await lab.dial(server.addr);
+  await client.closeWrite();
+  finishing.resolve();
+  await readToEnd(client);
+  await lab.checkState("lost: both wait, since both had said FIN first", client, {
+    client: "TIME-WAIT",
+    server: "TIME-WAIT",
+  });
+  const claim = "lost: two FINs were on the wire before any ACK of one";
+  const seen = await wire.next(4, { flags: ["FIN", "RST"] });
+  if (seen === undefined) lab.unseen(claim, wire.unseen!);
+  else {
+    const before = wire.segments.filter(({ ack }) => (ack ?? 0) < 2);
+    const fins = before.filter(({ flags, again }) => flags.includes("FIN") && !again);
+    lab.check(claim, fins.map(segmentLabel), ["client FIN-ACK", "server FIN-ACK"]);
+    lab.check("lost: and no RST", seen.filter((label) => label.includes("RST")), []);
+  }
+  closing.resolve();
+  client[Symbol.dispose]();
+  await server.idle();
+  lab.draw();
+}
+
+async function inLine(lab: Lab): Promise<void> {
   const finished = Promise.withResolvers<void>();
   const reading = Promise.withResolvers<void>();
   const heard = Promise.withResolvers<number>();
@@ -93,7 +152,7 @@ export const main = scenario(import.meta, async (lab) => {
     "both said FIN before they read the other's",
     fin("client").at < eof("client").end! && fin("server").at < eof("server").end!,
   );
-});
+}
 
 /** What was sent that ends something; a FIN may take the last bytes along. */
 async function checkEnds(

@@ -2,7 +2,7 @@
 
 import { columns, fit, type Line } from "./_canvas.ts";
 import { Pen } from "./_pen.ts";
-import { callWords, fitting, queueWords, size, time } from "./_words.ts";
+import { callWords, fitting, heldWords, size, time } from "./_words.ts";
 import type { CallEvent, StateEvent } from "./events.ts";
 import { callsOf, moment, type Part, type Row } from "./row.ts";
 
@@ -92,7 +92,7 @@ export class Wide implements Layout {
     this.#time(line, who, at);
     const left = bar === this.#left;
     const words = fitting(
-      queueWords(held),
+      heldWords(held),
       left ? start - 1 - MARGIN : this.#width - MARGIN - end - 1,
     );
     line.put(left ? start - 1 - columns(words) : end + 1, words, "faint");

@@ -3,7 +3,7 @@
 import { columns, fit, wrap } from "./_canvas.ts";
 import { type Life, Lives } from "./_lives.ts";
 import { el, label } from "./_svg.ts";
-import { arrowWords, callWords, fitting, queueWords, size, time } from "./_words.ts";
+import { arrowWords, callWords, fitting, heldWords, size, time } from "./_words.ts";
 import type { CallEvent, StateEvent } from "./events.ts";
 import { type ArrowRow, callsOf, moment, type Row } from "./row.ts";
 import type { TcpState } from "./tcp_states.ts";
@@ -92,7 +92,7 @@ export class Sheet {
       const pill = { x: x - wide / 2, y: this.#y + 3, width: wide, height: 21, rx: 10.5 };
       this.#drawn.push(el("rect", { ...pill, class: `pill ${kind}` }));
       this.#drawn.push(label(x, this.#y + 17.5, state, `state ${kind}`, "middle"));
-      const [words = ""] = queueWords(held);
+      const [words = ""] = heldWords(held);
       if (words !== "") this.#beside(who, words, "faint", wide / 2);
       this.#time(who, at, this.#y + 18);
     }

@@ -1,7 +1,8 @@
 /** How a ladder says things in a few columns. */
 
 import { columns, fit } from "./_canvas.ts";
-import type { CallEvent, SegmentEvent } from "./events.ts";
+import type { CallEvent, SegmentEvent, StateEvent } from "./events.ts";
+import type { SocketTimer } from "./kernel_socket.ts";
 import type { ArrowRow } from "./row.ts";
 import { flagsText } from "./segment.ts";
 
@@ -58,16 +59,25 @@ function segmentWords(segment: SegmentEvent): readonly string[] {
   return [`${numbers[0]} · ${size(length)}`, ...numbers, `${flags} ${size(length)}`, size(length)];
 }
 
-/** What the kernel holds beside a state, if that was asked for; best word first. */
-export function queueWords(
-  { recvQueue = 0, sendQueue = 0 }: { recvQueue?: number; sendQueue?: number },
+/** What the kernel holds beside a state, and waits for, if that was asked; best word first. */
+export function heldWords(
+  { recvQueue = 0, sendQueue = 0, timer }: Pick<StateEvent, "recvQueue" | "sendQueue" | "timer">,
 ): readonly string[] {
+  if (recvQueue + sendQueue === 0 && timer !== undefined) return timerWords(timer);
   const both = (unread: string, unacked: string) =>
     [
       ...recvQueue > 0 ? [`${size(recvQueue)} ${unread}`] : [],
       ...sendQueue > 0 ? [`${size(sendQueue)} ${unacked}`] : [],
     ].join(", ");
   return [both("unread", "unacked"), both("in", "out")];
+}
+
+/** Of clocks that run for long; of the others one sees no more than that they do. */
+function timerWords({ kind, left }: SocketTimer): readonly string[] {
+  const seconds = Math.round(left / 1000);
+  const words = seconds < 120 ? `${seconds} s` : `${Math.round(seconds / 60)} min`;
+  if (kind === "timewait") return [`${words} left`];
+  return kind === "keepalive" ? [`asks in ${words}`, words] : [];
 }
 
 /** The first of `words` that fits, or as much of the last as does. */

@@ -21,7 +21,7 @@
  * @module
  */
 
-import { arrowWords, callWords, queueWords, size } from "./_words.ts";
+import { arrowWords, callWords, heldWords, size } from "./_words.ts";
 import type { CallEvent, TraceEvent } from "./events.ts";
 import { picture, type PictureOptions } from "./picture.ts";
 import type { ArrowRow, Row } from "./row.ts";
@@ -68,7 +68,7 @@ export class MermaidLadder {
         return [`${this.#over([row.call.who])}: ${plain(callWords(row.call)[0]!)}`];
       case "states":
         return row.states.map(({ who, state, ...held }) => {
-          const words = [state as string, queueWords(held)[0]!].filter((word) => word !== "");
+          const words = [state as string, heldWords(held)[0] ?? ""].filter((word) => word !== "");
           return `${this.#over([who])}: ${plain(words.join(", "))}`;
         });
       default:
