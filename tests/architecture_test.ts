@@ -49,10 +49,10 @@ const RULES: readonly Rule[] = [
     except: /^(lib\/client\/dial|lib\/proxy\/probe_tls|cmd\/scenarios\/peer_gone)\.ts$/,
   },
   {
-    name: "lib/ uses node: in two named files only",
+    name: "lib/ uses node: in three named files only",
     in: /^lib\//,
-    never: /from "node:/,
-    except: /^lib\/(stream\/resettable|transfer\/hash)\.ts$/,
+    never: /(from |import\()"node:/,
+    except: /^lib\/(stream\/resettable|transfer\/hash|client\/resolve)\.ts$/,
   },
   {
     name: "lib/ starts no process, but for what observes the kernel and the wire",
@@ -93,11 +93,11 @@ const FLOORS: readonly (readonly [name: string, files: RegExp])[] = [
   ["all of it", /^lib\/mod\.ts$/],
   [
     "opens",
-    /^lib\/(server\/|client\/(mod|dial|http_get|latency|pool_tcp|pool_turn)|proxy\/(mod|proxy\.|probe|passage|upstream|fleet)|faults\/)/,
+    /^lib\/(server\/|client\/(mod|dial(_error|_attempt|_options)?\.|resolve|http_get|latency|pool_tcp|pool_turn)|proxy\/(mod|proxy\.|probe|passage|upstream|fleet)|faults\/)/,
   ],
   [
     "waits",
-    /^lib\/(stream\/|framing\/|transfer\/|client\/pool|proxy\/(health\.|proxy_protocol|receive_|read_ahead|server_queue|redispatch|tap\.)|observe\/(mod|trace|kernel|wire)\.|load\/)/,
+    /^lib\/(stream\/|framing\/|transfer\/|client\/(pool|eyeballs\.|dial_retry)|proxy\/(health\.|proxy_protocol|receive_|read_ahead|server_queue|redispatch|tap\.)|observe\/(mod|trace|kernel|wire)\.|load\/)/,
   ],
   ["decides", /^lib\/(addr|bytes|errors\w*|world|client\/\w+|observe\/\w+|proxy\/\w+)\.ts$/],
 ];

@@ -1,6 +1,6 @@
 /**
- * Connecting: with a deadline, an end that the caller holds, retries, and a record
- * of every attempt.
+ * Connecting: to whichever address of a name answers first, with a deadline, an end that the
+ * caller holds, retries, and a record of every attempt.
  *
  * @example Connect, and see what it took
  * ```ts
@@ -17,74 +17,17 @@
  * @module
  */
 
-import { parseAddr, type TcpAddr, tcpAddr } from "../addr.ts";
+import type { TcpAddr } from "../addr.ts";
 import { TcpStream } from "../stream/tcp.ts";
 import { realWorld, type World } from "../world.ts";
-import { backoffDelay } from "./backoff.ts";
-import { type DialAttempt, DialError } from "./dial_error.ts";
+import { type DialAttempt, mostTelling } from "./dial_attempt.ts";
+import { DialError } from "./dial_error.ts";
+import { checkOptions, checkTarget, type DialOptions } from "./dial_options.ts";
+import { RetryPlan } from "./dial_retry.ts";
+import { race, type RaceResult, type Resolve } from "./eyeballs.ts";
+import { familyOf, mayUseAddresses, systemResolve } from "./resolve.ts";
 
-/** Options for {@linkcode dial}. */
-export interface DialOptions {
-  /**
-   * The most milliseconds that one attempt may take, name resolution included.
-   * `Infinity` leaves it to the kernel, which on Linux gives up after about two
-   * minutes (tcp(7), tcp_syn_retries).
-   *
-   * @default {10000}
-   */
-  timeout?: number;
-  /**
-   * Ends the whole dial, also while it waits for the next attempt: it rejects with
-   * the signal's reason. Once connected, the signal means nothing any more.
-   */
-  signal?: AbortSignal | undefined;
-  /**
-   * How often to try; `Infinity` is until `signal`.
-   *
-   * @default {1}
-   */
-  attempts?: number;
-  /**
-   * The longest wait after the first failed attempt, in milliseconds; it doubles with
-   * each further one, and the dice take up to half of it away: see {@linkcode backoffDelay}.
-   *
-   * @default {100}
-   */
-  backoff?: number;
-  /**
-   * What no wait between two attempts exceeds, in milliseconds.
-   *
-   * @default {10000}
-   */
-  maxBackoff?: number;
-  /**
-   * Whether trying again makes sense after this error.
-   *
-   * @default {() => true} but false for what time does not heal: `NotCapable`,
-   * `PermissionDenied`, `TypeError`, `RangeError`, `URIError`.
-   */
-  shouldRetry?: (error: unknown) => boolean;
-  /** Told of every attempt as it ends, the successful one included. */
-  onAttempt?: (attempt: DialAttempt) => void;
-  /**
-   * Whether small writes go out at once (TCP_NODELAY).
-   *
-   * @default {true}
-   */
-  noDelay?: boolean;
-  /**
-   * Whether the kernel probes an idle peer (SO_KEEPALIVE).
-   *
-   * @default {false}
-   */
-  keepAlive?: boolean;
-  /**
-   * The clock that bounds and spaces the attempts, and the dice that scatter them.
-   *
-   * @default {realWorld}
-   */
-  world?: World;
-}
+export type { DialOptions } from "./dial_options.ts";
 
 /** A connection made by {@linkcode dial}. */
 export class DialedConn extends TcpStream {
@@ -102,11 +45,17 @@ export class DialedConn extends TcpStream {
  * Connects to `addr`: text as {@linkcode parseAddr} reads it, or a host and a port.
  * The connection is the caller's to dispose.
  *
+ * A name is resolved by {@linkcode systemResolve}, and its addresses raced as RFC 8305 (Happy
+ * Eyeballs) says: IPv6 and IPv4 take turns, the first to connect wins, and the others are
+ * closed. For that Deno must be allowed to connect to any address (`--allow-net`). Where it
+ * is allowed the name only, Deno itself does both, and the record shows them as one.
+ *
  * An attempt that runs out of time fails with a DOMException named `"TimeoutError"`,
  * as `AbortSignal.timeout()` would. `Deno.errors.TimedOut` is the kernel's, which
  * has sent SYN as often as it cares to.
  *
- * A connection that is made too late, after its timeout or the abort, is closed at once.
+ * A connection that is made too late, after its timeout, the abort or a faster one, is
+ * closed at once.
  *
  * @throws {DialError} If no attempt succeeds, with all of them and the last one's error as `cause`.
  * @throws {TypeError | RangeError} If an argument is wrong; nothing was tried then.
@@ -116,65 +65,120 @@ export async function dial(
   options: DialOptions = {},
 ): Promise<DialedConn> {
   const target = checkTarget(addr);
-  const { attempts: limit = 1, backoff: base = 100, maxBackoff: cap = 10_000 } = options;
-  const { timeout = 10_000, signal, shouldRetry = mayPass, onAttempt } = options;
-  const { noDelay = true, keepAlive = false, world = realWorld } = options;
-  checkLimit(limit);
-  if (!(timeout > 0)) throw outOfRange("timeout", "> 0", timeout);
-  if (!(base >= 0)) throw outOfRange("backoff", ">= 0", base);
-  if (!(cap >= 0)) throw outOfRange("maxBackoff", ">= 0", cap);
+  checkOptions(options);
+  const { attempts: limit = 1, timeout = 10_000, budget = Infinity, signal } = options;
+  const { shouldRetry = mayPass, onAttempt, world = realWorld } = options;
+  const { noDelay = true, keepAlive = false } = options;
 
   const attempts: DialAttempt[] = [];
   const note = (attempt: DialAttempt) => {
     attempts.push(attempt);
     onAttempt?.(attempt);
   };
+  const begun = world.now();
+  const plan = new RetryPlan(options, world.random);
   for (let number = 1;; number++) {
     signal?.throwIfAborted();
     const started = world.now();
-    const [result] = await Promise.allSettled([connect(target, timeout, signal, world)]);
-    const asked = { addr: target, number, started, ended: world.now() };
-    if (result.status === "fulfilled") {
-      const conn = new DialedConn(result.value, attempts);
+    const left = Math.min(timeout, begun + budget - started);
+    const { conn: socket, error, lookups, connects } = await attempt(target, left, plan, options);
+    const record = { addr: target, number, started, ended: world.now(), lookups, connects };
+    if (socket) {
+      const conn = new DialedConn(socket, attempts);
       try {
         conn.setNoDelay(noDelay);
         conn.setKeepAlive(keepAlive);
-        note({ ...asked, remoteAddr: conn.remoteAddr });
+        note({ ...record, remoteAddr: conn.remoteAddr });
         return conn;
       } catch (error) {
         conn[Symbol.dispose]();
         throw error;
       }
     }
-    note({ ...asked, error: result.reason });
+    note({ ...record, error });
     signal?.throwIfAborted();
-    if (number >= limit || !shouldRetry(result.reason)) throw new DialError(target, attempts);
-    await world.sleep(backoffDelay(number, world.random(), { base, cap }), { signal });
+    if (number >= limit || !shouldRetry(error)) throw new DialError(target, attempts);
+    plan.failed(record, record.ended);
+    const wait = plan.wait(world.now());
+    if (world.now() + wait >= begun + budget) throw new DialError(target, attempts);
+    await world.sleep(wait, { signal });
   }
 }
 
-/** One attempt: resolves with an open connection, or leaves nothing open. */
-async function connect(
+/** How an attempt ended: with an open connection or an error. */
+type Outcome = RaceResult<Deno.TcpConn> & { error?: unknown };
+
+/** One attempt: gives an open connection, or leaves nothing open. */
+async function attempt(
   { hostname, port }: TcpAddr,
   timeout: number,
-  signal: AbortSignal | undefined,
-  world: World,
-): Promise<Deno.TcpConn> {
+  plan: RetryPlan,
+  options: DialOptions,
+): Promise<Outcome> {
+  const { signal, world = realWorld } = options;
   const cut = new AbortController();
   const settled = new AbortController();
   signal?.addEventListener("abort", () => cut.abort(signal.reason), { signal: settled.signal });
-  world.sleep(timeout, { signal: settled.signal }).then(
-    () => cut.abort(new DOMException(`Cannot connect within ${timeout} ms`, "TimeoutError")),
-    () => {}, // settled in time
-  );
-  try {
-    const conn = await Deno.connect({ hostname, port, signal: cut.signal });
-    if (!cut.signal.aborted) return conn;
-    conn[Symbol.dispose](); // too late: it was made in the moment it was cut off
-    throw cut.signal.reason;
-  } finally {
-    settled.abort();
+  let doing = `resolve ${hostname}`;
+  world.sleep(timeout, { signal: settled.signal }).then(() => {
+    const why = `Cannot ${doing} within ${Math.round(timeout)} ms`;
+    cut.abort(new DOMException(why, "TimeoutError"));
+  }, () => {}); // settled in time
+  const connect = (hostname: string, signal: AbortSignal) => {
+    doing = "connect";
+    return Deno.connect({ hostname, port, signal });
+  };
+  const resolve = resolverFor(hostname, options);
+  let result: RaceResult<Deno.TcpConn>;
+  if (resolve === undefined) result = await single(hostname, connect, cut.signal, world);
+  else {
+    result = await race(hostname, {
+      ...options,
+      ...{ resolve, connect, signal: cut.signal, world },
+      admits: (address) => plan.mayTry(address, world.now()),
+    });
   }
+  settled.abort();
+  if (result.conn) return result;
+  return { ...result, error: mostTelling(result.errors) ?? nobodyToTry(hostname, result) };
+}
+
+/** Who resolves `hostname`; nobody if it is an address, or Deno has to, as it connects. */
+function resolverFor(hostname: string, { resolve }: DialOptions): Resolve | undefined {
+  if (familyOf(hostname) !== undefined) return undefined;
+  return resolve ?? (mayUseAddresses() ? systemResolve : undefined);
+}
+
+/** A race with one runner: no plan, no timer, and the same result. */
+async function single(
+  hostname: string,
+  connect: (hostname: string, signal: AbortSignal) => Promise<Deno.TcpConn>,
+  signal: AbortSignal,
+  world: World,
+): Promise<RaceResult<Deno.TcpConn>> {
+  const record = { hostname, started: world.now() };
+  const [done] = await Promise.allSettled([connect(hostname, signal)]);
+  const ended = world.now();
+  if (done.status === "fulfilled" && !signal.aborted) {
+    const connects = [{ ...record, ended, outcome: "connected" as const }];
+    return { conn: done.value, lookups: [], connects };
+  }
+  // Too late: it was made in the moment it was cut off.
+  if (done.status === "fulfilled") done.value[Symbol.dispose]();
+  const error = signal.aborted ? signal.reason : (done as PromiseRejectedResult).reason;
+  const end = signal.aborted
+    ? { outcome: "dropped" as const }
+    : { outcome: "failed" as const, error };
+  return { errors: [error], lookups: [], connects: [{ ...record, ended, ...end }] };
+}
+
+/** The error of an attempt that had nothing to fail by. */
+function nobodyToTry(hostname: string, { lookups }: RaceResult<Disposable>): Error {
+  if (lookups.some(({ addresses }) => addresses.length > 0)) {
+    return new Error(`Cannot try ${hostname} yet as each of its addresses has just failed`);
+  }
+  const error = new Error(`Cannot resolve ${hostname} as it has no address`);
+  return Object.assign(error, { code: "ENOTFOUND" });
 }
 
 /** Errors that time does not heal: what is forbidden stays so, and a wrong argument wrong. */
@@ -188,29 +192,4 @@ const LASTING = [
 
 function mayPass(error: unknown): boolean {
   return !LASTING.some((kind) => error instanceof kind);
-}
-
-function checkTarget(addr: string | { hostname: string; port: number }): TcpAddr {
-  const { hostname, port } = typeof addr === "string" ? parseAddr(addr) : addr;
-  if (typeof hostname !== "string" || hostname === "") {
-    throw new TypeError(
-      `Cannot dial as 'hostname' must be a name or an IP address: current value is ${
-        JSON.stringify(hostname)
-      }`,
-    );
-  }
-  if (!Number.isInteger(port)) {
-    throw new TypeError(`Cannot dial as 'port' must be an integer: current value is ${port}`);
-  }
-  if (port < 1 || port > 65535) throw outOfRange("port", "1 to 65535", port);
-  return tcpAddr(hostname, port);
-}
-
-function checkLimit(attempts: number): void {
-  if (Number.isInteger(attempts) ? attempts >= 1 : attempts === Infinity) return;
-  throw outOfRange("attempts", "an integer >= 1, or Infinity", attempts);
-}
-
-function outOfRange(name: string, rule: string, value: number): RangeError {
-  return new RangeError(`Cannot dial as '${name}' must be ${rule}: current value is ${value}`);
 }

@@ -1,26 +1,11 @@
 /**
- * What {@linkcode dial} tried, attempt by attempt, and the error that shows it all.
+ * The error of a dial, which shows every attempt.
  *
  * @module
  */
 
 import { formatAddr, type TcpAddr } from "../addr.ts";
-
-/** One attempt to connect, as it went. */
-export interface DialAttempt {
-  /** What was asked for. */
-  readonly addr: TcpAddr;
-  /** 1 for the first. */
-  readonly number: number;
-  /** When it started: milliseconds on the clock of the dial's `World`. */
-  readonly started: number;
-  /** When it ended, one way or the other, on the same clock. */
-  readonly ended: number;
-  /** Where it got connected to; missing if it failed. */
-  readonly remoteAddr?: TcpAddr;
-  /** Why it failed; missing if it got connected. */
-  readonly error?: unknown;
-}
+import { codeOf, type DialAttempt } from "./dial_attempt.ts";
 
 /**
  * No attempt of a {@linkcode dial} got connected. The message lists them all; `cause`
@@ -47,13 +32,19 @@ export class DialError extends Error {
   }
 }
 
-function tell({ number, started, ended, error }: DialAttempt): string {
-  const why = error instanceof Error ? error.message : String(error);
-  return `#${number} ${why} (after ${Math.round(ended - started)} ms)`;
+function tell({ number, addr, started, ended, error, connects }: DialAttempt): string {
+  const told = `#${number} ${textOf(error)} (after ${Math.round(ended - started)} ms)`;
+  const [one, ...others] = connects;
+  if (one === undefined || (others.length === 0 && one.hostname === addr.hostname)) return told;
+  const each = connects.map((connect) => `${connect.hostname} ${fate(connect)}`);
+  return `${told}, of ${each.join(", ")}`;
 }
 
-/** A DOMException's `code` is a number from another list. */
-function codeOf(error: unknown): string | undefined {
-  if (!(error instanceof Error && "code" in error)) return undefined;
-  return typeof error.code === "string" ? error.code : undefined;
+function fate({ error }: { error?: unknown }): string {
+  const code = codeOf(error);
+  return error === undefined ? "without an answer" : code ?? textOf(error);
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -63,7 +63,13 @@ export interface RaceOptions<Conn extends Disposable> extends EyeballsOptions {
   resolve: Resolve;
   /** Connects to an address. One that succeeds although its signal has aborted is closed. */
   connect: (address: string, signal: AbortSignal) => Promise<Conn>;
-  /** Calls it off: it rejects with the signal's reason. */
+  /**
+   * Whether to try an address that was found.
+   *
+   * @default {() => true}
+   */
+  admits?: (address: string) => boolean;
+  /** Calls it off, with the signal's reason. */
   signal: AbortSignal;
   /** The clock. */
   world: World;
@@ -116,7 +122,7 @@ class Race<Conn extends Disposable> {
   }
 
   async #lookUp(hostname: string, family: Family): Promise<void> {
-    const { resolve, world } = this.#options;
+    const { resolve, world, admits = () => true } = this.#options;
     const started = world.now();
     const known = { family, started, ended: started, addresses: [] };
     const draft: Draft<LookupRecord> = { ...known, outcome: "dropped" };
@@ -130,7 +136,7 @@ class Race<Conn extends Disposable> {
     }
     if (this.#over.signal.aborted) return;
     Object.assign(draft, found, { ended: world.now() });
-    this.#plan.answered(family, found.addresses, draft.ended);
+    this.#plan.answered(family, found.addresses.filter(admits), draft.ended);
     this.#step();
   }
 

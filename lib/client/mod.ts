@@ -15,7 +15,9 @@
 
 export * from "./backoff.ts";
 export * from "./dial.ts";
+export * from "./dial_attempt.ts";
 export * from "./dial_error.ts";
+export type { RetryOptions } from "./dial_retry.ts";
 export * from "./eyeballs.ts";
 export * from "./eyeballs_plan.ts";
 export * from "./http_get.ts";
@@ -30,3 +32,4 @@ export type { PoolLimits, PoolOptions } from "./pool_options.ts";
 export * from "./pool_tcp.ts";
 export * from "./pool_timeline.ts";
 export type { TurnBy } from "./pool_turn.ts";
+export { systemResolve } from "./resolve.ts";

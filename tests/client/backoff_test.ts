@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { backoffDelay } from "../../lib/client/backoff.ts";
+import { backoffDelay, type Jitter } from "../../lib/client/backoff.ts";
 
 Deno.test("backoffDelay() doubles from its base up to its cap", () => {
   const most = (failures: number) => backoffDelay(failures, 1, { base: 10, cap: 50 });
@@ -33,4 +33,35 @@ Deno.test("backoffDelay() is 0 with a base of 0, however many failures", () => {
 
 Deno.test("backoffDelay() without a cap still knows an end to doubling", () => {
   assert(Number.isFinite(backoffDelay(1e9, 1, { cap: Infinity })));
+});
+
+Deno.test("backoffDelay() scatters as its jitter says", () => {
+  const delays = (jitter: Jitter) =>
+    [0, 0.5, 1].map((random) => backoffDelay(3, random, { base: 10, jitter, previous: 30 }));
+  assertEquals(delays("equal"), [20, 30, 40]);
+  assertEquals(delays("full"), [0, 20, 40]);
+  assertEquals(delays("none"), [40, 40, 40]);
+  assertEquals(delays("decorrelated"), [10, 50, 90]);
+});
+
+Deno.test("backoffDelay() never exceeds its cap, whatever the jitter, and decorrelated keeps its base", () => {
+  const jitters = fc.constantFrom<Jitter>("equal", "full", "decorrelated", "none");
+  const random = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
+  const ms = fc.nat({ max: 1e5 });
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 1 }),
+      random,
+      ms,
+      ms,
+      ms,
+      jitters,
+      (failures, random, ...rest) => {
+        const [base, cap, previous, jitter] = rest;
+        const delay = backoffDelay(failures, random, { base, cap, previous, jitter });
+        assert(delay >= 0 && delay <= cap);
+        if (jitter === "decorrelated") assert(delay >= Math.min(base, cap));
+      },
+    ),
+  );
 });
