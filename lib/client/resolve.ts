@@ -4,7 +4,6 @@
  * @module
  */
 
-import type { Resolve } from "./eyeballs.ts";
 import type { Family } from "./eyeballs_plan.ts";
 
 /**
@@ -19,12 +18,12 @@ import type { Family } from "./eyeballs_plan.ts";
  *
  * `Deno.resolveDns` would ask a name server only, and want a permission for that one.
  */
-export const systemResolve: Resolve = async (hostname, family) => {
+export async function systemResolve(hostname: string, family: Family): Promise<string[]> {
   // Loaded when a name is first looked up: it takes longer than the lookup does.
   const { lookup } = await import("node:dns/promises");
   const found = await lookup(hostname, { family, all: true });
   return found.filter((one) => one.family === family).map(({ address }) => address);
-};
+}
 
 /** Which family `hostname` is an address of, or `undefined` if it is a name. */
 export function familyOf(hostname: string): Family | undefined {
