@@ -5,7 +5,7 @@
  */
 
 import type { TcpAddr } from "../addr.ts";
-import type { RaceRecord } from "./eyeballs.ts";
+import type { RaceRecord } from "./race_record.ts";
 
 /** One attempt to connect, as it went. Times are milliseconds on the clock of the dial's `World`. */
 export interface DialAttempt extends RaceRecord {

@@ -6,6 +6,8 @@
 
 import { formatAddr, type TcpAddr } from "../addr.ts";
 import { codeOf, type DialAttempt } from "./dial_attempt.ts";
+import { dialWaterfall } from "./dial_waterfall.ts";
+import type { WaterfallOptions } from "./waterfall.ts";
 
 /**
  * No attempt of a {@linkcode dial} got connected. The message lists them all; `cause`
@@ -29,6 +31,11 @@ export class DialError extends Error {
     this.addr = addr;
     this.attempts = attempts;
     this.code = codeOf(cause);
+  }
+
+  /** Draws every lookup, address and attempt on one scale of time: see {@linkcode dialWaterfall}. */
+  waterfall(options: WaterfallOptions = {}): string {
+    return dialWaterfall(this.attempts, options);
   }
 }
 

@@ -5,7 +5,7 @@
  */
 
 import { backoffDelay, type Jitter } from "./backoff.ts";
-import type { RaceRecord } from "./eyeballs.ts";
+import type { RaceRecord } from "./race_record.ts";
 
 /** How attempts are spaced. Times are milliseconds. */
 export interface RetryOptions {

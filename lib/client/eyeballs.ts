@@ -7,6 +7,7 @@
 
 import type { World } from "../world.ts";
 import { type EyeballsOptions, EyeballsPlan, type Family } from "./eyeballs_plan.ts";
+import type { ConnectRecord, LookupRecord, RaceRecord } from "./race_record.ts";
 
 /**
  * Finds the addresses of `family` that `hostname` has, in the order to try them. That there
@@ -18,44 +19,6 @@ export type Resolve = (
   family: Family,
   options: { signal: AbortSignal },
 ) => Promise<readonly string[]>;
-
-/** One lookup, as it went. Times are milliseconds on the clock of the race's `World`. */
-export interface LookupRecord {
-  /** Which addresses were asked for: 6 is AAAA, 4 is A. */
-  readonly family: Family;
-  /** When it started. */
-  readonly started: number;
-  /** When it ended, or was no longer waited for. */
-  readonly ended: number;
-  /** `"dropped"`: the race was over before it had an answer. */
-  readonly outcome: "answered" | "failed" | "dropped";
-  /** What was found. */
-  readonly addresses: readonly string[];
-  /** Why it failed; missing if it did not. */
-  readonly error?: unknown;
-}
-
-/** One attempt to connect to one address, as it went. */
-export interface ConnectRecord {
-  /** The address; or the name, where only the name may be connected to. */
-  readonly hostname: string;
-  /** When it started: milliseconds on the clock of the race's `World`. */
-  readonly started: number;
-  /** When it ended, on the same clock. */
-  readonly ended: number;
-  /** `"dropped"`: another was faster, time ran out or the whole was aborted. */
-  readonly outcome: "connected" | "failed" | "dropped";
-  /** Why it failed; missing if it did not. */
-  readonly error?: unknown;
-}
-
-/** What a race did, in the order in which it was started. */
-export interface RaceRecord {
-  /** Every lookup. */
-  readonly lookups: readonly LookupRecord[];
-  /** Every attempt to connect. */
-  readonly connects: readonly ConnectRecord[];
-}
 
 /** What a race needs. */
 export interface RaceOptions<Conn extends Disposable> extends EyeballsOptions {

@@ -2,7 +2,8 @@ import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { dial, type DialOptions } from "../../lib/client/dial.ts";
 import { RetryPlan } from "../../lib/client/dial_retry.ts";
-import type { RaceRecord, Resolve } from "../../lib/client/eyeballs.ts";
+import type { Resolve } from "../../lib/client/eyeballs.ts";
+import type { RaceRecord } from "../../lib/client/race_record.ts";
 import { seededWorld } from "../../lib/world.ts";
 import { fakeConnect } from "./_sockets.ts";
 
