@@ -48,6 +48,12 @@ export interface NextOptions extends WaitOptions {
    */
   acks?: boolean;
   /**
+   * Whether what had been sent before counts: a busy machine may make a kernel impatient.
+   *
+   * @default {false}
+   */
+  again?: boolean;
+  /**
    * Only what has one of these flags.
    *
    * @default Whatever there is.
@@ -138,11 +144,11 @@ export class LabWire implements AsyncDisposable {
    * seen.
    */
   async next(count: number, options: NextOptions = {}): Promise<string[] | undefined> {
-    const { acks = true, flags, of, timeout = 3000 } = options;
+    const { acks = true, again = false, flags, of, timeout = 3000 } = options;
     if (this.#capture === undefined) return undefined;
     const conn = of === undefined ? undefined : connOf(of);
     const wanted = (segment: SegmentEvent) =>
-      (acks || !isBareAck(segment)) &&
+      (acks || !isBareAck(segment)) && (again || !segment.again) &&
       (flags === undefined || segment.flags.some((flag) => flags.includes(flag))) &&
       (conn === undefined || segment.conn === conn);
     const found = () => this.segments.slice(this.#told).filter(wanted);
@@ -211,20 +217,23 @@ function connOf(where: Where): string {
 
 /** Knows what has been sent before. */
 class Repeats {
-  /** Behind the last of what was sent, by direction. */
-  readonly #ends = new Map<string, number>();
+  /** By direction: behind the last of what was sent, and the last bare acknowledgement. */
+  readonly #ways = new Map<string, { end: number; ack: string }>();
 
   /** Whether all that `segment` brings had been brought before; remembers it. */
-  has({ from, to, flags, seq, length }: Segment): boolean {
+  has(segment: Segment): boolean {
+    const { from, to, flags, seq, length } = segment;
     const way = `${formatAddr(from)} ${formatAddr(to)}`;
-    const before = this.#ends.get(way) ?? 0;
+    const before = this.#ways.get(way) ?? { end: 0, ack: "" };
     const taken = length + (flags.includes("SYN") ? 1 : 0) + (flags.includes("FIN") ? 1 : 0);
     const end = seq + taken;
+    const ack = isBareAck(segment) ? [seq, segment.ack, segment.window].join() : "";
     // Ports that come again, in a connection of its own.
-    const anew = flags.includes("SYN") && before > 1;
-    this.#ends.set(way, anew ? end : Math.max(before, end));
+    const anew = flags.includes("SYN") && before.end > 1;
+    this.#ways.set(way, { end: anew ? end : Math.max(before.end, end), ack: ack || before.ack });
     if (flags.includes("RST") || anew) return false;
-    // What carries nothing repeats nothing, unless it is a probe: that stands before the end.
-    return taken > 0 ? end <= before : seq < before;
+    if (taken > 0) return end <= before.end;
+    // A probe stands before the end; and an acknowledgement that says nothing new is a second one.
+    return seq < before.end || (ack !== "" && ack === before.ack);
   }
 }

@@ -84,7 +84,7 @@ async function lost(lab: Lab): Promise<void> {
     server: "TIME-WAIT",
   });
   const claim = "lost: two FINs were on the wire before any ACK of one";
-  const seen = await wire.next(4, { flags: ["FIN", "RST"] });
+  const seen = await wire.next(2, { flags: ["FIN", "RST"] });
   if (seen === undefined) lab.unseen(claim, wire.unseen!);
   else {
     const before = wire.segments.filter(({ ack }) => (ack ?? 0) < 2);
