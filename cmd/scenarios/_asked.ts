@@ -88,6 +88,11 @@ export class Asked {
     return this.#check(claim, () => this.count(port, state), expected);
   }
 
+  /** Claims that a setting is so. */
+  checkSetting(claim: string, path: string, expected: number): Promise<Answer<number>> {
+    return this.#check(claim, () => this.setting(path), expected);
+  }
+
   /** Claims that one of the kernel's counters comes to be so. */
   checkCounter(claim: string, name: string, expected: number): Promise<Answer<number>> {
     return this.#check(claim, () => this.counter(name), expected);

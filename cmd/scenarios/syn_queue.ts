@@ -106,6 +106,7 @@ async function overABadLink(
 ): Promise<void> {
   const { port } = server.addr;
   const wire = await lab.wire(port);
+  await asked.checkSetting("cookies are on, as they are by default", "net/ipv4/tcp_syncookies", 1);
   const conns: LabConn[] = [];
   const dialLossy = async () => {
     conns.push(await lab.dial(at(LOSSY, port), "lossy"));

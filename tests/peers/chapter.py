@@ -78,13 +78,40 @@ def blocking_send():
 
 
 def receive_buffer():
-    """What a receive buffer of 262144 bytes is, and what is allowed at most."""
-    with socket.socket() as sock, open("/proc/sys/net/core/rmem_max") as limit:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 262144)
-        return {
-            "got": sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF),
-            "most": int(limit.read()),
-        }
+    """What a receive buffer is before and after 128 MiB went through it, fixed and by itself."""
+    sizes = {name: through(fixed) for name, fixed in {"fixed": True, "by itself": False}.items()}
+    with open("/proc/sys/net/core/rmem_max") as limit:
+        return {**sizes, "most": int(limit.read())}
+
+
+def through(fixed):
+    def size():
+        return server.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+
+    with socket.socket() as listener:
+        if fixed:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 262144)
+        listener.bind((HOST, 0))
+        listener.listen()
+        client = socket.create_connection(listener.getsockname())
+        server, _ = listener.accept()
+    before = size()
+    in_thread(lambda: [client.sendall(b"x" * (128 << 20)), client.close()])
+    while server.recv(1 << 20):
+        pass
+    return [before, size()]
+
+
+def full_queue():
+    """What becomes of who connects to a full queue, and whether the system wants it to be reset."""
+    with socket.create_server((HOST, 0), backlog=0) as listener:
+        waiting = socket.create_connection(listener.getsockname())
+        late = socket.socket()
+        late.settimeout(0.5)
+        said = failure(late.connect, listener.getsockname())[0]
+        waiting.close()
+    with open("/proc/sys/net/ipv4/tcp_abort_on_overflow") as setting:
+        return {"said": said, "abort on overflow": int(setting.read())}
 
 
 def shut_read():
@@ -203,6 +230,8 @@ def echo_server():
         with socket.create_connection(addr) as client:
             client.shutdown(socket.SHUT_WR)
             read_to_end(client)
+    while len(server.clients) < 20:
+        pass  # The last one is remembered a moment after it is served.
     for thread in server.clients:
         thread.join()
     return {
