@@ -8,6 +8,7 @@ declare module "@std/assert" {
   export class AssertionError extends Error {
     constructor(message: string);
   }
+  export function equal(a: unknown, b: unknown): boolean;
   export function assert(condition: unknown, message?: string): asserts condition;
   export function assertFalse(condition: unknown, message?: string): void;
   export function assertEquals<T>(actual: T, expected: T, message?: string): void;

@@ -76,21 +76,21 @@ function parseLine(line: string, only: TcpState | undefined): KernelSocket | und
 /** Cuts at spaces, but not inside of parentheses or quotes. */
 function words(line: string): string[] {
   const found: string[] = [];
-  let word = "";
-  let depth = 0;
-  let quoted = false;
-  for (const char of line) {
-    if (char === '"') quoted = !quoted;
-    else if (!quoted && char === "(") depth++;
-    else if (!quoted && char === ")") depth = Math.max(0, depth - 1);
-    if (!quoted && depth === 0 && /\s/.test(char)) {
-      if (word !== "") found.push(word);
-      word = "";
-    } else {
-      word += char;
+  // Where the word began that is not whole yet, how many parentheses are open, and a quote.
+  let [start, depth, quoted] = [-1, 0, false];
+  for (const { 0: piece, index } of line.matchAll(/\S+/g)) {
+    // Most have neither: thousands of sockets are read several times as fast.
+    for (const mark of /[("]/.test(piece) || start >= 0 ? piece : "") {
+      if (mark === '"') quoted = !quoted;
+      else if (!quoted && mark === "(") depth++;
+      else if (!quoted && mark === ")") depth = Math.max(0, depth - 1);
     }
+    if (start < 0) start = index;
+    if (quoted || depth > 0) continue;
+    found.push(line.slice(start, index + piece.length));
+    start = -1;
   }
-  return word === "" ? found : [...found, word];
+  return start < 0 ? found : [...found, line.slice(start)];
 }
 
 /** `127.0.0.1:80`, `[::1]:80`, `[fe80::1]%eth0:80`, `127.0.0.53%lo:53`, `*:*`, `:::80`. */

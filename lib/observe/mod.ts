@@ -14,6 +14,7 @@ export * from "./ladder_svg.ts";
 export * from "./pcapng.ts";
 export type { PictureOptions } from "./picture.ts";
 export * from "./segment.ts";
+export * from "./socket_filter.ts";
 export * from "./synthesize.ts";
 export * from "./tcp_states.ts";
 export * from "./trace.ts";

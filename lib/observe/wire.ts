@@ -50,9 +50,11 @@ export interface UntilOptions {
   /**
    * The most milliseconds to wait.
    *
-   * @default {2000}
+   * @default {5000}
    */
   timeout?: number;
+  /** Ends the wait: it rejects with the signal's reason. */
+  signal?: AbortSignal | undefined;
 }
 
 /** A capture cannot be made here. */
@@ -71,17 +73,23 @@ export interface Capture extends AsyncDisposable {
   readonly segments: readonly Segment[];
   /** The packets of those segments, if they are kept. */
   readonly packets: readonly PcapPacket[];
-  /** The kind of link of {@linkcode packets}; -1 until the first has come. */
+  /** The kind of link of {@linkcode packets}; -1 until it is known. */
   readonly linkType: number;
   /**
    * Waits until `enough` says of all that was seen that it is. Whether that was in time is what
-   * it resolves with: a segment that never comes is for the caller to report.
+   * it resolves with: a segment that never comes is for the caller to report. Once the program
+   * that captures has ended, it waits no longer.
+   *
+   * @throws {Error} If what that program says is no capture.
    */
   until(
     enough: (segments: readonly Segment[]) => boolean,
     options?: UntilOptions,
   ): Promise<boolean>;
-  /** Ends the program that captures. What it had not handed over is lost: {@linkcode until} first. */
+  /**
+   * Ends the program that captures, at once. What it had not handed over is lost, and nobody can
+   * know what that was: wait {@linkcode until} what you want to see has been seen.
+   */
   [Symbol.asyncDispose](): Promise<void>;
 }
 
@@ -124,6 +132,9 @@ export async function capture(options: CaptureOptions): Promise<Capture | NoCapt
   return refusal === undefined ? running : none(refusal);
 }
 
+/** Milliseconds that tcpdump may take to begin. */
+const PATIENCE = 10_000;
+
 /** KiB for what the kernel holds until tcpdump comes to it: 1024 packets of a full buffer's burst. */
 function roomFor(snapLength: number): number {
   return Math.max(4096, snapLength);
@@ -147,6 +158,7 @@ class Running implements Capture {
   #complaints = "";
   #news = Promise.withResolvers<void>();
   #over = false;
+  #failure: unknown;
 
   constructor(child: Deno.ChildProcess, world: Pick<World, "sleep">, keepPackets: boolean) {
     this.#child = child;
@@ -162,14 +174,16 @@ class Running implements Capture {
 
   /** Resolves when it captures, or with why it does not. */
   async started(signal: AbortSignal | undefined): Promise<string | undefined> {
-    const abort = () => this.#kill();
-    signal?.addEventListener("abort", abort, { once: true });
+    const settled = new AbortController();
+    const ends = signal ? AbortSignal.any([signal, settled.signal]) : settled.signal;
+    const late = this.#world.sleep(PATIENCE, { signal: ends }).then(() => true, () => false);
     // tcpdump says so when its socket is bound and its filter set: all from then on is kept.
-    const listening = await this.#listening.promise;
-    signal?.removeEventListener("abort", abort);
+    const listening = await Promise.race([this.#listening.promise, late.then(() => false)]);
+    settled.abort();
     if (listening && !signal?.aborted) return undefined;
     await this[Symbol.asyncDispose]();
     signal?.throwIfAborted();
+    if (await late) return `tcpdump did not begin within ${PATIENCE / 1000} s`;
     const said = this.#complaints.split("\n").map((line) => line.trim());
     const reason = said.find((line) => /permission|no such device|not permitted|error/i.test(line));
     return (reason ?? said.find((line) => line !== "") ?? "it ended at once").replace(
@@ -182,17 +196,20 @@ class Running implements Capture {
     enough: (segments: readonly Segment[]) => boolean,
     options: UntilOptions = {},
   ): Promise<boolean> {
-    const { timeout = 2000 } = options;
+    const { timeout = 5000, signal } = options;
     const done = new AbortController();
+    const ends = signal ? AbortSignal.any([signal, done.signal]) : done.signal;
     let late = false;
-    const limit = this.#world.sleep(timeout, { signal: done.signal })
+    const limit = this.#world.sleep(timeout, { signal: ends })
       .then(() => void (late = true), () => {});
     try {
-      while (!enough(this.segments)) {
+      while (true) {
+        signal?.throwIfAborted();
+        if (this.#failure !== undefined) throw this.#failure;
+        if (enough(this.segments)) return true;
         if (late || this.#over) return false;
         await Promise.race([this.#news.promise, limit]);
       }
-      return true;
     } finally {
       done.abort();
     }
@@ -205,7 +222,8 @@ class Running implements Capture {
 
   #kill(): void {
     try {
-      this.#child.kill("SIGTERM");
+      // Not to be waited for: it has no file to end properly, and the kernel tidies up its socket.
+      this.#child.kill("SIGKILL");
     } catch {
       // It has ended by itself.
     }
@@ -224,10 +242,12 @@ class Running implements Capture {
         }
         this.#tell();
       }
-    } finally {
-      this.#over = true;
-      this.#tell();
+    } catch (error) {
+      this.#failure = error;
+      this.#kill();
     }
+    this.#over = true;
+    this.#tell();
   }
 
   #tell(): void {
