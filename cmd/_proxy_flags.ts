@@ -9,7 +9,9 @@ import { CidrList } from "../lib/proxy/cidr.ts";
 import { choice, duration, type Flag, integer } from "./_flag.ts";
 
 /** Where to listen: a port, or an address. */
-export function listenAddr(fallback: TcpAddr): Flag<TcpAddr> {
+export function listenAddr<Fallback extends TcpAddr | null>(
+  fallback: Fallback,
+): Flag<TcpAddr | Fallback> {
   return {
     allowed: "a port, or an address such as 127.0.0.1:8080 or [::]:8080",
     read: (text) => attempt(() => parseAddr(text)),
@@ -39,6 +41,9 @@ export const proxyFlags = {
   deny: cidrs(),
   acceptProxy: cidrs(),
   sendProxy: choice(["no", "1", "2"], "no"),
+  metrics: listenAddr(null),
+  workers: integer({ min: 1, fallback: 1 }),
+  worker: integer({ fallback: 0 }),
   drain: duration({ fallback: 10_000 }),
 };
 

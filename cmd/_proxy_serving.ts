@@ -1,39 +1,97 @@
 /**
- * What the scripts that pass connections on have in common: one line of the log for each, and
- * the end.
+ * What the scripts that pass connections on have in common: workers, metrics, one line of the
+ * log for each connection, and the end.
  *
  * @module
  */
 
 import { formatAddr } from "../lib/addr.ts";
 import { explainLine } from "../lib/errors.ts";
+import type { Metric } from "../lib/proxy/prometheus.ts";
 import { serveProxy, type ServeProxyOptions } from "../lib/proxy/proxy.ts";
 import { proxyLine, type ProxyRecord } from "../lib/proxy/proxy_record.ts";
+import { ProxyTally } from "../lib/proxy/proxy_tally.ts";
 import type { ServerEvent } from "../lib/server/events.ts";
 import type { TcpServer } from "../lib/server/server.ts";
-import { FailureError, type Log } from "./_cli.ts";
+import { FailureError, type Io, type Log } from "./_cli.ts";
+import { UsageError } from "./_flags.ts";
+import { serveMetrics } from "./_metrics.ts";
 import { need } from "./_permissions.ts";
 import type { ProxyFlags } from "./_proxy_flags.ts";
+import { onHangup } from "./_reload.ts";
+import { serveUntilInterrupted } from "./_serving.ts";
+import { hearSupervisor, needReusePort, superviseWorkers } from "./_workers.ts";
+
+/** What {@linkcode runProxy} is told besides its flags. */
+export interface RunProxyOptions extends Pick<ServeProxyOptions, "connect" | "tap"> {
+  /** Reads again what there is to be read again. */
+  reload?: () => Promise<void>;
+  /** What else is on the page of metrics. */
+  metrics?: () => Metric[];
+}
 
 /**
- * Serves as the command line says, and logs every connection once it has ended.
+ * Serves as the command line says until it is interrupted, and then drains.
  *
  * @throws {MissingPermissionError} If it may not listen there.
  * @throws {FailureError} If it cannot.
  */
-export function serveFlags(
+export async function runProxy(given: ProxyFlags, options: RunProxyOptions, io: Io): Promise<void> {
+  const { metrics: page, worker, drain } = given;
+  if (worker > 0) needReusePort();
+  const tally = new ProxyTally();
+  await using server = serveFlags(given, options, tally, io.log);
+  await using _page = page === null ? undefined : serveMetrics(
+    page,
+    () => [...tally.metrics(server.conns), ...options.metrics?.() ?? []],
+    io.log,
+  );
+  const { reload = () => Promise.resolve() } = options;
+  using hangup = onHangup(io.log, reload);
+  const told = worker > 0 ? [hearSupervisor(io, hangup.now)] : [];
+  const interrupted = AbortSignal.any([io.interrupted, ...told]);
+  await serveUntilInterrupted(server, { ...io, interrupted }, drain);
+}
+
+/** Starts the workers that the command line wants; says whether it wants any. */
+export async function runWorkers(
   given: ProxyFlags,
-  more: Pick<ServeProxyOptions, "connect" | "tap" | "reusePort" | "onConn">,
+  script: ImportMeta,
+  { args, reads }: { args: readonly string[]; reads: readonly string[] },
+  io: Io,
+): Promise<number | undefined> {
+  const { workers, worker, listen, metrics } = given;
+  if (workers === 1 || worker > 0) return undefined;
+  if (listen.port === 0) {
+    throw new UsageError("--listen must not be port 0 with --workers: each would get another one");
+  }
+  need({ kind: "net" });
+  // Each is asked for its own metrics, on ports in a row.
+  const page = (number: number) =>
+    metrics === null
+      ? []
+      : ["--metrics", formatAddr({ ...metrics, port: metrics.port && metrics.port + number - 1 })];
+  const each = (number: number) => [...args, ...page(number)];
+  return await superviseWorkers({ script, count: workers, args: each, reads }, io);
+}
+
+function serveFlags(
+  given: ProxyFlags,
+  { connect, tap }: RunProxyOptions,
+  tally: ProxyTally,
   log: Log,
 ): TcpServer {
-  const { listen: addr, idleTimeout, halfClosedTimeout, maxLife, sendProxy } = given;
+  const { listen: addr, idleTimeout, halfClosedTimeout, maxLife, sendProxy, worker } = given;
   const { allow, deny, acceptProxy, connectTimeout, maxConns, maxConnsPerClient } = given;
   need({ kind: "net", to: formatAddr(addr) });
+  const name = worker > 0 ? `worker=${worker} ` : "";
   try {
     return serveProxy({
-      ...more,
+      connect,
+      ...tap && { tap },
       hostname: addr.hostname,
       port: addr.port,
+      reusePort: worker > 0,
       connectTimeout,
       idleTimeout: idleTimeout || Infinity,
       halfClosedTimeout: halfClosedTimeout || Infinity,
@@ -45,8 +103,8 @@ export function serveFlags(
       ...acceptProxy && { acceptProxy: { trusted: acceptProxy } },
       ...sendProxy !== "no" && { sendProxy: sendProxy === "1" ? 1 : 2 },
       onConn: (record) => {
-        tell(log, record);
-        more.onConn?.(record);
+        tally.add(record);
+        tell(log, name, record);
       },
       onEvent: (event) => tellEvent(log, event),
     });
@@ -57,10 +115,10 @@ export function serveFlags(
 }
 
 /** What the proxy itself is to blame for is an error, whom it could not serve a warning. */
-function tell(log: Log, record: ProxyRecord): void {
+function tell(log: Log, name: string, record: ProxyRecord): void {
   const [by, phase] = record.end.code;
   const level = by === "I" ? "error" : /[RQC]/.test(phase!) ? "warn" : "info";
-  log[level]("{line}", { line: proxyLine(record) });
+  log[level]("{line}", { line: `${name}${proxyLine(record)}` });
 }
 
 function tellEvent(log: Log, event: ServerEvent): void {

@@ -24,17 +24,26 @@ export async function readFile<T>(path: string, parse: (text: string) => T): Pro
   }
 }
 
-/** Reads the file again at every SIGHUP, until disposed; one that makes no sense changes nothing. */
-export function onHangup(log: Log, reload: () => Promise<void>): Disposable {
-  if (Deno.build.os === "windows") return { [Symbol.dispose]() {} };
+/** Does `reload` at every SIGHUP, one after the other, until disposed; if it fails, it says so. */
+export function onHangup(log: Log, reload: () => Promise<void>): Hangup {
   let last = Promise.resolve();
   const listener = () => {
     last = last.then(reload).catch((error) => {
-      log.error("SIGHUP: nothing is changed: {why}", {
+      log.error("nothing is changed: {why}", {
         why: error instanceof FailureError ? error.message : explainLine(error),
       });
     });
   };
-  Deno.addSignalListener("SIGHUP", listener);
-  return { [Symbol.dispose]: () => Deno.removeSignalListener("SIGHUP", listener) };
+  const known = Deno.build.os !== "windows";
+  if (known) Deno.addSignalListener("SIGHUP", listener);
+  return {
+    now: listener,
+    [Symbol.dispose]: () => known && Deno.removeSignalListener("SIGHUP", listener),
+  };
+}
+
+/** What {@linkcode onHangup} returns. */
+export interface Hangup extends Disposable {
+  /** Does it as if there had been a SIGHUP. */
+  now(): void;
 }

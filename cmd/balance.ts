@@ -38,12 +38,17 @@
  *     --deny CIDRS                 but none from here
  *     --accept-proxy CIDRS         expect a PROXY header of these, and serve nobody else
  *     --send-proxy VERSION         send servers a PROXY header: 1, 2, or no; no
+ *     --metrics ADDR               a page for Prometheus at http://ADDR/metrics; none
+ *     --workers COUNT              so many processes on the same port; 1
+ *     --worker NUMBER              be one of them: --workers starts it so
  *     --drain TIME                 how long connections may go on at the end; 10s
  *     --help, --version
  *
  * Each connection is one line on standard error once it has ended, as docs/proxy.md explains;
  * so is each server that goes up or down. The first Ctrl-C or SIGTERM lets no one else in, and
- * connections go on for --drain; the second ends at once.
+ * connections go on for --drain; the second ends at once. With --workers the kernel shares
+ * connections out among processes, which needs `--allow-run=deno`; each has its own servers'
+ * counts and metrics, these on ports in a row.
  *
  * Exit codes: 0, ended; 1, could not serve; 2, wrong command line; 130 or 143, ended at once.
  *
@@ -53,6 +58,7 @@
 import { explainLine } from "../lib/errors.ts";
 import { ALGORITHMS } from "../lib/proxy/balance_algorithms.ts";
 import { Fleet } from "../lib/proxy/fleet.ts";
+import { balancerMetrics } from "../lib/proxy/proxy_tally.ts";
 import { type ListedServer, parseServerList } from "../lib/proxy/server_list.ts";
 import { type Io, type Log, run } from "./_cli.ts";
 import { choice, duration, type Flag, integer, path } from "./_flag.ts";
@@ -60,9 +66,8 @@ import { parseFlags, UsageError, type Values } from "./_flags.ts";
 import { check, policyFlags } from "./_health_flags.ts";
 import { need } from "./_permissions.ts";
 import { attempt, proxyFlags } from "./_proxy_flags.ts";
-import { serveFlags } from "./_proxy_serving.ts";
-import { onHangup, readFile } from "./_reload.ts";
-import { serveUntilInterrupted } from "./_serving.ts";
+import { runProxy, runWorkers } from "./_proxy_serving.ts";
+import { readFile } from "./_reload.ts";
 
 const { listen, ...proxying } = proxyFlags;
 
@@ -83,26 +88,30 @@ export const flags = {
 };
 
 /** Serves until it is interrupted. */
-export async function main(args: string[], io: Io): Promise<void> {
+export async function main(args: string[], io: Io): Promise<number | void> {
   const given = parseFlags(args, flags);
   const { servers: file, to } = given;
   if ((to === null) === (file === "")) {
     throw new UsageError("either --to or --servers must be given");
   }
   need({ kind: "net" });
+  const reads = file === "" ? [] : [file];
+  const ended = await runWorkers(given, import.meta, { args, reads }, io);
+  if (ended !== undefined) return ended;
   const list = to ?? await readFile(file, parseServerList);
   await using fleet = makeFleet(list, given, io.log);
-  using _hangup = file === "" ? undefined : onHangup(io.log, async () => {
+  const reload = async () => {
     const { added, changed, removed } = fleet.reload(await readFile(file, parseServerList));
-    io.log.info("SIGHUP: {file} read again: added {added}, changed {changed}, removed {removed}", {
+    io.log.info("{file} read again: added {added}, changed {changed}, removed {removed}", {
       file,
       added: names(added),
       changed: names(changed),
       removed: names(removed),
     });
-  });
-  await using server = serveFlags(given, { connect: fleet.connect }, io.log);
-  await serveUntilInterrupted(server, io, given.drain);
+  };
+  const { balancer, connect, queue } = fleet;
+  const metrics = () => balancerMetrics(balancer, queue.waiting);
+  await runProxy(given, { connect, metrics, ...file !== "" && { reload } }, io);
 }
 
 function makeFleet(list: ListedServer[], given: Values<typeof flags>, log: Log): Fleet {

@@ -22,12 +22,17 @@
  *     --accept-proxy CIDRS         expect a PROXY header of these, and serve nobody else
  *     --send-proxy VERSION         send the server a PROXY header: 1, 2, or no; no
  *     --tap HOW                    show what goes through: text, hex, or no; no
+ *     --metrics ADDR               a page for Prometheus at http://ADDR/metrics; none
+ *     --workers COUNT              so many processes on the same port; 1
+ *     --worker NUMBER              be one of them: --workers starts it so
  *     --drain TIME                 how long connections may go on at the end; 10s
  *     --help, --version
  *
  * Each connection is one line on standard error once it has ended: both counts of bytes, times,
  * and why it ended, in two letters that docs/proxy.md explains, and in words. The first Ctrl-C
  * or SIGTERM lets no one else in, and connections go on for --drain; the second ends at once.
+ * With --workers the kernel shares connections out among processes, which needs
+ * `--allow-run=deno`; each has its own metrics, on ports in a row.
  *
  * Exit codes: 0, ended; 1, could not serve; 2, wrong command line; 130 or 143, ended at once.
  *
@@ -41,11 +46,10 @@ import { choice, peer } from "./_flag.ts";
 import { parseFlags } from "./_flags.ts";
 import { need } from "./_permissions.ts";
 import { proxyFlags } from "./_proxy_flags.ts";
-import { serveFlags } from "./_proxy_serving.ts";
+import { runProxy, runWorkers } from "./_proxy_serving.ts";
 import { printingTap } from "./_proxy_tap.ts";
-import { serveUntilInterrupted } from "./_serving.ts";
 
-const { listen, drain, ...limits } = proxyFlags;
+const { listen, metrics, workers, worker, drain, ...limits } = proxyFlags;
 
 /** What the command line may say. */
 export const flags = {
@@ -53,18 +57,21 @@ export const flags = {
   to: peer(),
   ...limits,
   tap: choice(["no", "text", "hex"], "no"),
+  metrics,
+  workers,
+  worker,
   drain,
 };
 
 /** Serves until it is interrupted. */
-export async function main(args: string[], io: Io): Promise<void> {
+export async function main(args: string[], io: Io): Promise<number | void> {
   const given = parseFlags(args, flags);
   const { to, tap } = given;
   need({ kind: "net", to: formatAddr(to) });
+  const ended = await runWorkers(given, import.meta, { args, reads: [] }, io);
+  if (ended !== undefined) return ended;
   const connect = toServer(to, { timeout: given.connectTimeout });
-  const taps = tap === "no" ? {} : { tap: printingTap(tap, io) };
-  await using server = serveFlags(given, { connect, ...taps }, io.log);
-  await serveUntilInterrupted(server, io, given.drain);
+  await runProxy(given, { connect, ...tap !== "no" && { tap: printingTap(tap, io) } }, io);
 }
 
 if (import.meta.main) await run(main, import.meta);

@@ -51,10 +51,12 @@ export {
   type TalkProbeOptions,
   type TalkStep,
 } from "./probes.ts";
+export * from "./prometheus.ts";
 export * from "./proxy.ts";
 export * from "./proxy_header.ts";
 export * from "./proxy_protocol.ts";
 export * from "./proxy_record.ts";
+export * from "./proxy_tally.ts";
 export type { ProxySsl, ProxySslTlv, ProxyTlv } from "./proxy_tlv.ts";
 export { type ReadAhead, readAhead, type ReadAheadOptions } from "./read_ahead.ts";
 export * from "./receive_proxy_header.ts";

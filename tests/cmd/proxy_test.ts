@@ -1,0 +1,128 @@
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { formatAddr } from "../../lib/addr.ts";
+import { dial } from "../../lib/client/dial.ts";
+import { echo } from "../../lib/server/echo.ts";
+import { serveTcp } from "../../lib/server/server.ts";
+import { readExact, readToEnd, writeAll } from "../../lib/stream/conn.ts";
+import { bytes, text } from "../_conformance.ts";
+import { needs } from "../_needs.ts";
+import { start } from "../_script.ts";
+import { freeAddr } from "../proxy/_programs.ts";
+
+const STARTING = { run: ["deno"], read: true } as const;
+
+/** A server that answers once its client has said FIN. */
+const counting = () =>
+  serveTcp({}, async (conn) => {
+    await writeAll(conn, bytes(`${(await readToEnd(conn)).length} bytes`));
+  });
+
+async function ask(addr: { hostname: string; port: number }, question: string): Promise<string> {
+  using client = await dial(addr);
+  await writeAll(client, bytes(question));
+  await client.closeWrite();
+  return text(await readToEnd(client));
+}
+
+needs(STARTING, "cmd/proxy.ts --tap shows what goes through, and escapes it", async () => {
+  await using server = counting();
+  const to = ["--listen", "0", "--to", formatAddr(server.addr)];
+  await using proxy = await start("proxy", [...to, "--tap", "text"]);
+  assertEquals(await ask(await proxy.addr(), "one\ntwo\x1b[2J"), "11 bytes");
+  await proxy.logged(/end=--/);
+  proxy.kill("SIGTERM");
+  assertEquals(
+    text((await proxy.ended()).stdout),
+    "#1 → one\\n\n#1 → two\\x1b[2J\n#1 → FIN\n#1 ← 11 bytes\n#1 ← FIN\n",
+  );
+  await using hex = await start("proxy", [...to, "--tap", "hex"]);
+  await ask(await hex.addr(), "abc");
+  await hex.printed(/^#1 → 00000000 {2}61 62 63 {42}\|abc\|\n/);
+});
+
+needs(STARTING, "cmd/proxy.ts turns away whom its rules do not allow, and logs why", async () => {
+  await using server = counting();
+  const to = ["--listen", "0", "--to", formatAddr(server.addr), "--deny", "10.0.0.0/8,127.0.0.1"];
+  await using proxy = await start("proxy", to);
+  assertEquals(await ask(await proxy.addr(), "").catch(() => ""), "");
+  await proxy.logged(
+    / wrn id=1 client=127\.0\.0\.1:\d+ .* end=PR why="denied by 127\.0\.0\.1\/32"/,
+  );
+});
+
+needs(STARTING, "cmd/proxy.ts drains at SIGTERM: who is connected may finish", async () => {
+  await using server = serveTcp({}, echo);
+  await using proxy = await start("proxy", ["--listen", "0", "--to", formatAddr(server.addr)]);
+  using client = await dial(await proxy.addr());
+  await writeAll(client, bytes("before\n"));
+  const welcome = `Welcome to the echo server! You are `;
+  assertEquals(text(await readExact(client, welcome.length)), welcome);
+  proxy.kill("SIGTERM");
+  await proxy.logged(/SIGTERM: draining 1 open, for at most 10s/);
+  await writeAll(client, bytes("after\nquit\n"));
+  assertMatch(text(await readToEnd(client)), /ECHO: before\nECHO: after\nGoodbye!\n$/);
+  client[Symbol.dispose]();
+  const { code, stderr } = await proxy.ended();
+  assertEquals(code, 0);
+  assertMatch(stderr, /end=-- .*\n.*drained in \d+ ms: 1 finished, 0 cut/);
+});
+
+needs(STARTING, "cmd/proxy.ts has a page of metrics", async () => {
+  await using server = counting();
+  const addr = freeAddr();
+  const args = ["--listen", "0", "--to", formatAddr(server.addr), "--metrics", formatAddr(addr)];
+  await using proxy = await start("proxy", args);
+  const front = await proxy.addr();
+  for (const question of ["12345", "1"]) await ask(front, question);
+  await proxy.logged(/id=2 .*end=--/);
+  const page = await (await fetch(`http://${formatAddr(addr)}/metrics`)).text();
+  assertStringIncludes(page, `tcplab_proxy_connections_ended_total{end="--"} 2\n`);
+  assertStringIncludes(
+    page,
+    `tcplab_proxy_bytes_up_total{server="${formatAddr(server.addr)}"} 6\n`,
+  );
+  assertStringIncludes(page, "tcplab_proxy_connect_seconds_count 2\n");
+  assertStringIncludes(page, "tcplab_proxy_connections 0\n");
+  for (const line of page.trimEnd().split("\n")) {
+    assertMatch(line, /^(# (HELP|TYPE) \w+ .+|\w+(\{(\w+="[^"]*",?)+\})? [\d.e+-]+)$/);
+  }
+  const elsewhere = await fetch(`http://${formatAddr(addr)}/`);
+  assertEquals([elsewhere.status, await elsewhere.text()], [404, "See /metrics\n"]);
+});
+
+needs(
+  { run: ["deno"], read: true },
+  "cmd/proxy.ts --workers shares one port out among processes, and ends them all",
+  async () => {
+    if (Deno.build.os !== "linux") return;
+    await using server = counting();
+    const addr = freeAddr();
+    const args = ["--listen", formatAddr(addr), "--to", formatAddr(server.addr), "--workers", "2"];
+    await using proxy = await start("proxy", args, { flags: ["--allow-net", "--allow-run=deno"] });
+    await proxy.logged(/listening on [^]*listening on /);
+    // That all come to one of them is as likely as 63 times heads.
+    for (let i = 0; i < 64; i++) assertEquals(await ask(addr, "123"), "3 bytes");
+    proxy.kill("SIGTERM");
+    const { code, stderr } = await proxy.ended();
+    assertEquals([code, stderr.match(/drained in /g)?.length], [0, 2]);
+    const workers = [...stderr.matchAll(/ worker=(\d) /g)].map(([, worker]) => worker);
+    assertEquals([workers.length, [...new Set(workers)].sort()], [64, ["1", "2"]]);
+  },
+);
+
+needs(STARTING, "cmd/proxy.ts --workers names what is missing", async () => {
+  const args = ["--listen", "127.0.0.1:8080", "--to", "127.0.0.1:1"];
+  for (
+    const [more, code, says] of [
+      [["--workers", "2"], 1, "add --allow-run=deno"],
+      [["--worker", "1"], 1, "add --unstable-net"],
+      [["--workers", "2", "--listen", "0"], 2, "--listen must not be port 0 with --workers"],
+    ] as const
+  ) {
+    await using proxy = await start("proxy", [...args, ...more]);
+    const ended = await proxy.ended();
+    assertEquals(ended.code, code);
+    assertStringIncludes(ended.stderr, says);
+    assert(ended.stderr.trimEnd().split("\n").length === 1);
+  }
+});
