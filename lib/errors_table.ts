@@ -188,22 +188,25 @@ export const ROWS: readonly Row[] = [
   {
     is: "EHOSTUNREACH",
     whose: "network",
-    what: "{host} cannot be reached: a router said so, or nobody on the link has that address",
-    tryThis: "check that the machine is up: ip neigh; and the way: ip route get {host}",
+    what: "{host} cannot be reached: a router or a firewall said so, or nobody on the link has " +
+      "that address",
+    tryThis: "check that the machine is up: ip neigh; the way: ip route get {host}; " +
+      "and what rejects: nft list ruleset",
   },
   {
     is: "EACCES",
     on: "connect",
     whose: "kernel",
     what: "a rule of this machine forbids connections to {addr}",
-    tryThis: "look for a prohibit route: ip route get {host}; or a firewall: nft list ruleset",
+    tryThis: "look for a prohibit route: ip route get {host}; or a security module: dmesg",
   },
   {
     is: "EPERM",
     on: "connect",
     whose: "kernel",
-    what: "a filter of this machine dropped the packets to {addr}",
-    tryThis: "look for the rule: nft list ruleset",
+    what: "this process may not connect to {addr}: its sandbox forbids it",
+    tryThis: "look at what it runs in: grep Seccomp /proc/self/status, a security module's log " +
+      "(dmesg), a cgroup's programs (bpftool cgroup tree); a firewall it is not",
   },
   {
     is: "EINVAL",

@@ -212,13 +212,13 @@ const CASES: Record<string, Case> = {
     code: "EACCES",
     says: "prohibit route",
   },
-  "connecting where a firewall forbids it": {
-    // Recorded from the manual, connect(2): only root can make such a rule.
+  "connecting where a sandbox forbids it": {
+    // Recorded under seccomp(2): tests/client/dial_failures_test.ts does it again.
     provoke: recorded(Deno.errors.PermissionDenied, "Operation not permitted", "EPERM"),
     context: { op: "connect", addr: tcpAddr("192.0.2.9", 80) },
     whose: "kernel",
     code: "EPERM",
-    says: "nft list ruleset",
+    says: "its sandbox forbids it",
   },
   "connecting into a black hole": {
     // Recorded with a `blackhole` route, which only root can make.
