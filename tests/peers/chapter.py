@@ -389,6 +389,25 @@ def file_to_nobody():
     return {"said": said[1]}
 
 
+def broken_send():
+    """What send_all() throws when nobody is there any more."""
+    client, server = pair()
+    server.close()
+    said = ["returned"]
+    while said[0] == "returned":
+        said = failure(chapter.send_all, client, b"x" * 10)
+    return {"said": said[0]}
+
+
+def network_down():
+    """What recv() does when the network goes away under it: in a network of its own only."""
+    client, server = pair()
+    os.system("ip link set lo down")
+    client.settimeout(1)
+    said = failure(client.recv, 1)[0]
+    return {"said": said, "the connection is": state(client), "the other end": state(server)}
+
+
 def cut_letter():
     """What the chat's receiver makes of a letter that comes in two pieces."""
     client, server = pair()

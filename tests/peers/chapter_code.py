@@ -36,6 +36,17 @@ class ConnectionPool:
 
 
 # send() - Envoi de données
+def send_all(sock, data):
+    total_sent = 0
+    data_length = len(data)
+    while total_sent < data_length:
+        sent = sock.send(data[total_sent:])
+        if sent == 0:
+            raise RuntimeError("Socket connexion rompue")
+        total_sent += sent
+    return total_sent
+
+
 def send_file(sock, file_path):
     file_size = os.path.getsize(file_path)
     sock.sendall(file_size.to_bytes(8, byteorder='big'))

@@ -4,6 +4,7 @@
  */
 
 import { assert, assertEquals, assertGreater, assertThrows } from "@std/assert";
+import { createServer } from "node:net";
 import { serveTcp } from "../../lib/server/server.ts";
 import { needs } from "../_needs.ts";
 import { startProgram } from "../_script.ts";
@@ -77,6 +78,7 @@ const EXPERIMENTS: readonly (readonly [name: string, claim: string, out: unknown
   ["file_to_nobody", "all that is sent arrives, or there is an error", {
     said: "Fichier envoyé : 5000 octets",
   }],
+  ["broken_send", "send() returns 0 when the connection is broken", { said: "BrokenPipeError" }],
   ["cut_letter", "the chat's receiver can decode what it gets", { said: "", ended: true }],
 ];
 
@@ -110,25 +112,38 @@ needs(PYTHON, "chapter, not so: who comes when the queue is full is refused by R
   assertEquals((await experiment("full_queue")).said, "TimeoutError");
 });
 
-needs(
-  { run: ["python3", "unshare"] },
-  "chapter, not so: at least tcp_abort_on_overflow has them refused",
-  async () => {
-    const prepare = "ip link set lo up && echo 1 >/proc/sys/net/ipv4/tcp_abort_on_overflow";
+/** Experiments in a network of their own, which a line for `sh` prepares. */
+const APART: readonly (readonly [name: string, prepare: string, claim: string, out: unknown])[] = [
+  // Its SYN is dropped as ever: RST would be for who was let in, and then found no room.
+  [
+    "full_queue",
+    "echo 1 >/proc/sys/net/ipv4/tcp_abort_on_overflow",
+    "at least tcp_abort_on_overflow has them refused",
+    { said: "TimeoutError", "abort on overflow": 1 },
+  ],
+  ["network_down", "true", "recv() fails when the network does", {
+    said: "TimeoutError",
+    "the connection is": "ESTABLISHED",
+    "the other end": "ESTABLISHED",
+  }],
+];
+
+for (const [name, prepare, claim, out] of APART) {
+  needs({ run: ["python3", "unshare"] }, `chapter, not so: ${claim}`, async () => {
     for (const way of [["--net"], ["--map-root-user", "--net"]]) {
-      const inside = (run: string) => [...way, "sh", "-c", `${prepare} && ${run}`];
+      const inside = (
+        run: string,
+      ) => [...way, "sh", "-c", `ip link set lo up && ${prepare} && ${run}`];
       const probe = new Deno.Command("unshare", { args: inside("true"), stderr: "null" });
       if (!(await probe.output()).success) continue;
-      const run = inside("python3 tests/peers/chapter.py full_queue");
-      await using python = startProgram("unshare", run);
-      const out = JSON.parse(await python.output());
-      // Its SYN is dropped as ever: RST would be for who was let in, and then found no room.
-      assertEquals(out, { said: "TimeoutError", "abort on overflow": 1 });
+      const args = inside(`python3 tests/peers/chapter.py ${name}`);
+      await using python = startProgram("unshare", args);
+      assertEquals(JSON.parse(await python.output()), out as Record<string, unknown>);
       return;
     }
     // This system gives nobody a network of his own: then there is nothing to try.
-  },
-);
+  });
+}
 
 needs(
   { run: ["python3", "ss"] },
@@ -150,4 +165,9 @@ Deno.test("chapter, not so: a new WebSocket can be sent to at once", async () =>
   const error = assertThrows(() => socket.send("Hello server!"), DOMException);
   assertEquals(error.name, "InvalidStateError");
   await closed;
+});
+
+Deno.test("chapter, not so: createServer() of Node.js creates a socket", () => {
+  const server = createServer();
+  assertEquals([server.listening, server.address()], [false, null]);
 });
