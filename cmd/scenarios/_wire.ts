@@ -9,7 +9,8 @@ import { formatAddr, type TcpAddr } from "../../lib/addr.ts";
 import { dial } from "../../lib/client/dial.ts";
 import { connName, type SegmentEvent } from "../../lib/observe/events.ts";
 import type { PcapPacket } from "../../lib/observe/pcapng.ts";
-import { flagsText, type Segment, type TcpFlag } from "../../lib/observe/segment.ts";
+import { Repeats } from "../../lib/observe/repeats.ts";
+import { flagsText, isBareAck, type Segment, type TcpFlag } from "../../lib/observe/segment.ts";
 import type { Trace } from "../../lib/observe/trace.ts";
 import { type Capture, capture } from "../../lib/observe/wire.ts";
 import { serveTcp, type TcpServer } from "../../lib/server/server.ts";
@@ -204,36 +205,8 @@ export function segmentLabel(segment: SegmentEvent): string {
   return `${segment.who} ${flagsText(segment)}${bytes}`;
 }
 
-/** Whether it acknowledges, and does nothing else. */
-export function isBareAck({ flags, length }: Pick<SegmentEvent, "flags" | "length">): boolean {
-  return length === 0 && flags.join() === "ACK";
-}
-
 function connOf(where: Where): string {
   if (!("localAddr" in where)) return "";
   const [a, b] = [where.localAddr, where.remoteAddr] as TcpAddr[];
   return connName(formatAddr(a!), formatAddr(b!));
-}
-
-/** Knows what has been sent before. */
-class Repeats {
-  /** By direction: behind the last of what was sent, and the last bare acknowledgement. */
-  readonly #ways = new Map<string, { end: number; ack: string }>();
-
-  /** Whether all that `segment` brings had been brought before; remembers it. */
-  has(segment: Segment): boolean {
-    const { from, to, flags, seq, length } = segment;
-    const way = `${formatAddr(from)} ${formatAddr(to)}`;
-    const before = this.#ways.get(way) ?? { end: 0, ack: "" };
-    const taken = length + (flags.includes("SYN") ? 1 : 0) + (flags.includes("FIN") ? 1 : 0);
-    const end = seq + taken;
-    const ack = isBareAck(segment) ? [seq, segment.ack, segment.window].join() : "";
-    // Ports that come again, in a connection of its own.
-    const anew = flags.includes("SYN") && before.end > 1;
-    this.#ways.set(way, { end: anew ? end : Math.max(before.end, end), ack: ack || before.ack });
-    if (flags.includes("RST") || anew) return false;
-    if (taken > 0) return end <= before.end;
-    // A probe stands before the end; and an acknowledgement that says nothing new is a second one.
-    return seq < before.end || (ack !== "" && ack === before.ack);
-  }
 }

@@ -123,14 +123,17 @@ const FLOOD = new Uint8Array(64 * 1024 * 1024);
 
 async function everyState(lab: Lab): Promise<void> {
   const step = Array.from({ length: 2 }, () => Promise.withResolvers<void>());
+  const heard = Promise.withResolvers<void>();
   let taken = 0;
   lab.say("FIN stands in line: the client writes more than the server takes, then says FIN.");
   await using server = lab.serve(async (conn) => {
     await step[0]!.promise;
     await readToEnd(conn);
+    heard.resolve();
     await step[1]!.promise;
     taken = await conn.write(FLOOD);
   });
+  const wire = await lab.wire(server.addr);
   using client = await lab.dial(server.addr);
   const sent = await client.write(FLOOD);
   await client.closeWrite();
@@ -138,9 +141,11 @@ async function everyState(lab: Lab): Promise<void> {
     client: "FIN-WAIT-1",
     server: "ESTABLISHED",
   }, { details: true });
+  await lab.checkWire("slowly: since it is not on the wire yet", wire, [], { flags: ["FIN"] });
 
   lab.say("The server reads all of it, up to the FIN.");
   step[0]!.resolve();
+  await heard.promise;
   await lab.checkState("slowly: one that is", client, {
     client: "FIN-WAIT-2",
     server: "CLOSE-WAIT",
@@ -161,6 +166,7 @@ async function everyState(lab: Lab): Promise<void> {
     client: "TIME-WAIT",
     server: "CLOSED",
   });
+  await wire.settled();
   lab.draw();
   lab.check("slowly: not a byte is lost that was written before FIN", received, taken);
   lab.check("slowly: each was more than a kernel takes at once", sent < FLOOD.length);

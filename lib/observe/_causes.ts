@@ -82,7 +82,7 @@ export class Causes {
   }
 
   #send(call: CallEvent | undefined, segment: SegmentEvent | undefined): void {
-    if (call === undefined || segment === undefined) return;
+    if (call === undefined || segment === undefined || call.at > segment.at + SKEW) return;
     this.#sent.set(call, segment);
     this.#sender.set(segment, call);
   }
@@ -93,6 +93,9 @@ export class Causes {
     this.#takers.set(segment, (this.#takers.get(segment) ?? new Set()).add(call));
   }
 }
+
+/** Milliseconds by which the clock of a capture may differ from ours. */
+const SKEW = 1;
 
 const ENDS: readonly string[] = ["closeWrite", "close", "reset"] satisfies CallEvent["kind"][];
 const BROKEN: readonly string[] = ["ECONNRESET", "EPIPE"];

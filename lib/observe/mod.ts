@@ -13,6 +13,7 @@ export * from "./ladder_mermaid.ts";
 export * from "./ladder_svg.ts";
 export * from "./pcapng.ts";
 export type { PictureOptions } from "./picture.ts";
+export * from "./repeats.ts";
 export * from "./segment.ts";
 export * from "./socket_filter.ts";
 export * from "./synthesize.ts";

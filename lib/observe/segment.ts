@@ -43,6 +43,11 @@ export function flagsText({ flags }: Pick<Segment, "flags">): string {
   return order.filter((flag) => flags.includes(flag)).join("-");
 }
 
+/** Whether it acknowledges, and does nothing else. */
+export function isBareAck({ flags, length }: Pick<Segment, "flags" | "length">): boolean {
+  return length === 0 && flags.length === 1 && flags[0] === "ACK";
+}
+
 /** Says all of it in a line, for logs and failed checks. */
 export function segmentText(segment: Segment): string {
   const { from, to, seq, ack, length } = segment;

@@ -162,6 +162,12 @@ Deno.test("rows() takes a RST for the doing of who reset, or closed without a FI
   assertEquals(told([call(1, 1, "client", "close"), fin, rst]), ["close > FIN ACK", "RST ACK"]);
 });
 
+Deno.test("rows() takes no call for the cause of what was seen long before it", () => {
+  const rst = seen(2, "client", "RST ACK", 1, 1);
+  assertEquals(told([rst, call(2.9, 3, "client", "close")]), ["close > RST ACK"]);
+  assertEquals(told([rst, call(3.1, 3.2, "client", "close")]), ["RST ACK", "close"]);
+});
+
 Deno.test("rows() folds a long flow with its acknowledgements, but no end of it", () => {
   const flow = Array.from({ length: 20 }, (_, at) => [
     call(at, at, "client", "write", { size: 100, bytes: 100 }),

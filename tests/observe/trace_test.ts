@@ -190,3 +190,20 @@ async function connected(): Promise<[TcpStream, TcpStream]> {
   const [a, b] = await Promise.all([Deno.connect({ port }), listener.accept()]);
   return [new TcpStream(a), new TcpStream(b)];
 }
+
+Deno.test("Trace.timeOf() puts a time of day on the trace's clock", () => {
+  const world = { now: () => 50, epoch: 1_000_000 };
+  const trace = new Trace({ world });
+  assertEquals([trace.began, trace.timeOf(1_000_050), trace.timeOf(1_000_060.1234)], [
+    ...[1_000_050, 0, 10.123],
+  ]);
+  assertEquals(trace.timeOf(1_000_000), -50);
+  assertEquals(new Trace({ world: { now: () => 50 } }).began, 0);
+});
+
+Deno.test("Trace.add() takes what is no news with the time at which it was", () => {
+  const trace = new Trace({ world: { now: () => 50 } });
+  trace.add({ kind: "state", who: "a", state: "CLOSED" });
+  trace.add({ kind: "state", who: "a", state: "CLOSED", at: -3 });
+  assertEquals(trace.events.map(({ at }) => at), [0, -3]);
+});
