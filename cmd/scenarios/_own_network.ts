@@ -38,34 +38,46 @@ export function inOwnNetwork(
 ): Main {
   return async (args, io) => {
     if (args[0] === INSIDE) return await lesson({ own: true })(args.slice(1), io);
-    // Who is started again would have all that the first line names, given or not.
+    // It would have what it needs when it is started again, given or not.
     const { default: source } = await import(script.url, { with: { type: "text" } });
     for (const grant of grants(source)) if (!isOptional(grant)) need(grant);
     const { svg, pcapng } = parseFlags(args, flags);
     const files = [svg, pcapng].filter((file) => file !== "");
     for (const to of files) need({ kind: "write", to });
-    const way = await wayIn(setup);
+    const way = await wayIn(setup, io.interrupted);
     if (typeof way === "string") return await lesson({ own: false, why: way })(args, io);
     // Deno takes a comma for the end of a path, and two of them for one.
     const writes = files.map((file) => `--allow-write=${file.replaceAll(",", ",,")}`);
-    const allowed = ["run", "--no-prompt", ...permissions(source), ...writes];
+    const allowed = ["run", "--no-prompt", ...given(source), ...writes];
     const again = [Deno.execPath(), ...allowed, script.url, INSIDE, ...args];
     return await perform([...way, ...shell(setup), ...again], io);
   };
 }
 
+/** The flags on a lesson's first line, without the programs that it was not given leave to run. */
+function given(source: string): string[] {
+  const programs = grants(source).flatMap(({ kind, to = "" }) => kind === "run" ? [to] : []);
+  const others = permissions(source).filter((flag) => !flag.startsWith("--allow-run="));
+  return [...others, `--allow-run=${programs.filter(mayRun).join(",")}`];
+}
+
+function mayRun(command: string): boolean {
+  return Deno.permissions.querySync({ name: "run", command }).state === "granted";
+}
+
 /** The first way that works, or why none does. */
-async function wayIn(setup: string): Promise<readonly string[] | string> {
+async function wayIn(setup: string, signal: AbortSignal): Promise<readonly string[] | string> {
   if (Deno.build.os !== "linux") return `${Deno.build.os} has no network namespaces`;
-  const { state } = Deno.permissions.querySync({ name: "run", command: "unshare" });
-  if (state !== "granted") return "unshare is missing, or --allow-run=unshare";
+  if (!mayRun("unshare")) return "unshare is missing, or --allow-run=unshare";
   let why = "";
   for (const way of WAYS) {
     const command = new Deno.Command("unshare", {
       args: [...way, ...shell(setup), "true"],
       stdin: "null",
+      signal,
     });
     const { success, stderr } = await command.output();
+    signal.throwIfAborted();
     if (success) return way;
     const complaint = new TextDecoder().decode(stderr).trim().split("\n").at(-1);
     why ||= `no network of its own: ${complaint}`;

@@ -1,9 +1,15 @@
-import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
 import type { Io } from "../../cmd/_cli.ts";
 import { UsageError } from "../../cmd/_flags.ts";
 import { inOwnNetwork, type Network } from "../../cmd/scenarios/_own_network.ts";
 import { firstMissing, needs } from "../_needs.ts";
-import { ROOT, start } from "../_script.ts";
+import { firstLineFlags, ROOT, start } from "../_script.ts";
 
 /** A lesson whose first line asks for what the tests have. */
 const LESSON = new URL("cmd/scenarios/half_close.ts", ROOT).href;
@@ -51,6 +57,21 @@ needs(
     script.kill("SIGTERM");
     const { code, stderr } = await script.ended();
     assertEquals([code, stderr], [143, ""]);
+  },
+);
+
+needs(
+  { read: true, run: ["deno", "unshare", "ss"] },
+  "inOwnNetwork() gives the lesson no more than it was given itself",
+  async () => {
+    if (!await unshares()) return;
+    const flags = (await firstLineFlags("cmd/scenarios/syn_queue.ts")).map((flag) =>
+      flag.replace(/^--allow-run=.*/, "--allow-run=unshare,tcpdump")
+    );
+    await using script = await start("scenarios/syn_queue", [], { flags });
+    const output = await script.output();
+    assertMatch(output, /\(ss is missing, or --allow-run=ss\)/);
+    assertMatch(output, / {2}✓ accept\(\) never failed, and had these three/);
   },
 );
 
