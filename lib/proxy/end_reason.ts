@@ -116,6 +116,7 @@ export function endOfConnect(error: unknown, phase: "Q" | "C", addr?: TcpAddr): 
     if (reason === "queue full") return end("R", "Q", "all servers and the queue are full");
     return end("S", phase, `no server: ${reason}`);
   }
+  if (name === "NoRouteError") return end("P", "R", (error as Error).message);
   const { what, whose } = explain(error, { op: "connect", addr });
   const deepest = name === "DialError" ? cause : error;
   if (isTimeout(deepest)) return end("s", phase, what);

@@ -49,8 +49,8 @@ export function proxyLine(record: ProxyRecord): string {
   const { id, client, via, server, end, disguised } = record;
   const pairs: [string, string | number | undefined][] = [
     ["id", id],
-    ["client", formatAddr(client)],
-    ["via", via && formatAddr(via)],
+    ["client", written(client)],
+    ["via", via && written(via)],
     ["server", server ?? "-"],
     ["up", record.bytesUp],
     ["down", record.bytesDown],
@@ -66,6 +66,11 @@ export function proxyLine(record: ProxyRecord): string {
     .filter(([, value]) => value !== undefined)
     .map(([key, value]) => `${key}=${quoted(String(value))}`)
     .join(" ");
+}
+
+/** An address; a Unix socket has no port. */
+function written(end: ProxyEnd): string {
+  return end.hostname.startsWith("unix:") ? end.hostname : formatAddr(end);
 }
 
 function time(ms: number): string {
