@@ -16,6 +16,7 @@ export type { PictureOptions } from "./picture.ts";
 export * from "./repeats.ts";
 export * from "./segment.ts";
 export * from "./socket_filter.ts";
+export * from "./state_counts.ts";
 export * from "./synthesize.ts";
 export * from "./tcp_states.ts";
 export * from "./trace.ts";
