@@ -32,7 +32,7 @@ function short(groups: ReturnType<typeof countStatesBy>): [string, Record<string
 }
 
 Deno.test("countStates() counts every state, in the order in which one comes to them", () => {
-  assertEquals(Object.entries(countStates([])), TCP_STATES.map((state) => [state, 0]));
+  assertEquals(Object.values(countStates([])), TCP_STATES.map(() => 0));
   const counts = countStates([{ state: "CLOSING" }, { state: "LISTEN" }, { state: "CLOSING" }]);
   assertEquals(Object.keys(counts), [...TCP_STATES]);
   assertEquals([counts.CLOSING, counts.LISTEN, counts.CLOSED], [2, 1, 0]);
