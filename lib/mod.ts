@@ -26,6 +26,7 @@ export * from "./bytes.ts";
 export * from "./errors.ts";
 export * from "./world.ts";
 export * from "./client/mod.ts";
+export * from "./faults/mod.ts";
 export * from "./framing/mod.ts";
 export * from "./observe/mod.ts";
 export * from "./proxy/mod.ts";
