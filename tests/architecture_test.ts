@@ -19,7 +19,7 @@ interface Rule {
 
 /** Files that decide; where most of a folder does, those that wait are excused. */
 const DECIDES =
-  /^lib\/(addr|bytes|errors\w*|stream\/ending|framing\/\w+|client\/(backoff|dial_(attempt|error|retry|waterfall)|race_record|eyeballs_plan|latency_(stats|report|chart)|waterfall|pool_(plan|line|timeline|events|errors))|observe\/\w+|transfer\/(wire|crc32|progress|tally|reply)|proxy\/(balance\w*|client_limit|end_reason|fairness|ip|cidr|crc32c|client_hello|prometheus|recording|tap_text|server_list|proxy_\w+|health_\w+))\.ts$/;
+  /^lib\/(addr|bytes|errors\w*|stream\/ending|framing\/\w+|client\/(backoff|dial_(attempt|error|retry|waterfall)|race_record|eyeballs_plan|latency_stats|waterfall|pool_(plan|line|timeline|events|errors))|observe\/\w+|transfer\/(wire|crc32|progress|tally|reply)|proxy\/(balance\w*|client_limit|end_reason|fairness|ip|cidr|crc32c|client_hello|prometheus|recording|tap_text|server_list|proxy_\w+|health_\w+))\.ts$/;
 const WAITS =
   /^lib\/(framing\/(_sender|frames|messages|streams|\w*websocket_conn|open_websocket)|observe\/(trace|kernel|wire|_ask|_tool))\.ts$/;
 
@@ -94,7 +94,7 @@ const FLOORS: readonly (readonly [name: string, files: RegExp])[] = [
   ["all of it", /^lib\/mod\.ts$/],
   [
     "opens",
-    /^lib\/(server\/|client\/(mod|dial(_options)?\.|resolve|http_get|latency|pool_tcp|pool_turn)|proxy\/(mod|proxy\.|probe|passage|upstream|fleet)|faults\/)/,
+    /^lib\/(server\/|client\/(mod|dial(_options)?\.|resolve|http_get|latency\.|pool_tcp|pool_turn)|proxy\/(mod|proxy\.|probe|passage|upstream|fleet)|faults\/)/,
   ],
   [
     "waits",

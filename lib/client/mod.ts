@@ -22,6 +22,8 @@ export * from "./dial_waterfall.ts";
 export * from "./eyeballs.ts";
 export * from "./eyeballs_plan.ts";
 export * from "./http_get.ts";
+export * from "./latency.ts";
+export * from "./latency_stats.ts";
 export * from "./pool.ts";
 export * from "./pool_drain.ts";
 export * from "./pool_errors.ts";
