@@ -31,7 +31,8 @@ import { checkTarget, type DialOptions } from "./dial_options.ts";
 import type { LatencySample } from "./latency_stats.ts";
 
 /** Options for {@linkcode measureLatency}. Times are milliseconds. */
-export interface LatencyOptions extends Pick<DialOptions, "resolve" | "attemptDelay" | "prefer"> {
+export interface MeasureLatencyOptions
+  extends Pick<DialOptions, "resolve" | "attemptDelay" | "prefer"> {
   /**
    * How many probes; `Infinity` is until `signal`.
    *
@@ -85,7 +86,7 @@ export interface LatencyProbe extends LatencySample {
 
 /**
  * Connects to `addr` again and again, and yields what each probe found, failures included. A name
- * is resolved for the first probe, and again after {@linkcode LatencyOptions.resolveAfter} failures.
+ * is resolved for the first probe, and again after {@linkcode MeasureLatencyOptions.resolveAfter} failures.
  *
  * Probes are polite: each ends with FIN, and hears the peer out for up to a second, which is not
  * part of its time. No connection is left open when the iteration ends.
@@ -94,7 +95,7 @@ export interface LatencyProbe extends LatencySample {
  */
 export function measureLatency(
   addr: string | { hostname: string; port: number },
-  options: LatencyOptions = {},
+  options: MeasureLatencyOptions = {},
 ): AsyncGenerator<LatencyProbe, void, void> {
   const target = checkTarget(addr);
   const { count = Infinity, interval = 1_000, timeout = 2_000, resolveAfter = 3 } = options;
@@ -111,7 +112,7 @@ async function* probes(
   prober: Prober,
   count: number,
   interval: number,
-  { signal, world = realWorld }: LatencyOptions,
+  { signal, world = realWorld }: MeasureLatencyOptions,
 ): AsyncGenerator<LatencyProbe, void, void> {
   try {
     for (let number = 1; number <= count && !signal?.aborted; number++) {
@@ -133,13 +134,13 @@ const FAREWELL = 1_000;
 /** Probes one target, and remembers its address. */
 class Prober {
   readonly #target: TcpAddr;
-  readonly #options: LatencyOptions;
+  readonly #options: MeasureLatencyOptions;
   readonly #farewells = new Set<Promise<unknown>>();
   /** The address that a name had, while that counts. */
   #address: TcpAddr | undefined;
   #failures = 0;
 
-  constructor(target: TcpAddr, options: LatencyOptions) {
+  constructor(target: TcpAddr, options: MeasureLatencyOptions) {
     this.#target = target;
     this.#options = options;
   }

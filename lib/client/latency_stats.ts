@@ -38,7 +38,7 @@ export interface LatencySample {
 }
 
 /** How a time is spread, in milliseconds. */
-export interface Spread {
+export interface TimeSpread {
   /** How many were measured. */
   readonly count: number;
   /** The least. */
@@ -79,11 +79,11 @@ export interface LatencySummary {
   /** The share of those that failed, from 0 to 1; 0 if there was none. */
   readonly loss: number;
   /** How long names took; missing if none was looked up with success. */
-  readonly resolve?: Spread;
+  readonly resolve?: TimeSpread;
   /** How long handshakes took, also those of probes that failed later. */
-  readonly connect?: Spread;
+  readonly connect?: TimeSpread;
   /** How long the first bytes took. */
-  readonly firstByte?: Spread;
+  readonly firstByte?: TimeSpread;
   /** The longest time without a success, of equals the first; missing if all succeeded. */
   readonly longestOutage?: Outage;
 }
@@ -161,7 +161,7 @@ class Times {
     this.#sum += time;
   }
 
-  spread(): Spread {
+  spread(): TimeSpread {
     const sorted = Float64Array.from(this.#times).sort();
     const count = sorted.length;
     const percentile = (share: number) => sorted[Math.ceil(share * count) - 1]!;

@@ -3,9 +3,9 @@ import fc from "fast-check";
 import { tcpAddr } from "../../lib/addr.ts";
 import type { Resolve } from "../../lib/client/eyeballs.ts";
 import {
-  type LatencyOptions,
   type LatencyProbe,
   measureLatency,
+  type MeasureLatencyOptions,
 } from "../../lib/client/latency.ts";
 import { type LatencySample, LatencyStats } from "../../lib/client/latency_stats.ts";
 import { echo } from "../../lib/server/echo.ts";
@@ -18,7 +18,7 @@ import { addrOf, deserted, fakeConnect, listen } from "./_sockets.ts";
 async function series(
   addr: string | { hostname: string; port: number },
   world: SeededWorld,
-  options: LatencyOptions,
+  options: MeasureLatencyOptions,
 ): Promise<LatencyProbe[]> {
   let over = false;
   const probes = Array.fromAsync(measureLatency(addr, { world, ...options }))
@@ -166,7 +166,7 @@ Deno.test("measureLatency() ends without a word when it is aborted", async () =>
 });
 
 Deno.test("measureLatency() refuses what cannot be, before anything is opened", () => {
-  const refused: [LatencyOptions, string][] = [
+  const refused: [MeasureLatencyOptions, string][] = [
     [{ count: 0 }, "'count' must be an integer >= 1, or Infinity: current value is 0"],
     [{ count: 1.5 }, "'count' must be an integer >= 1, or Infinity: current value is 1.5"],
     [{ interval: -1 }, "'interval' must be >= 0: current value is -1"],
