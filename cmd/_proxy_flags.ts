@@ -4,9 +4,9 @@
  * @module
  */
 
-import { parseAddr, type TcpAddr } from "../lib/addr.ts";
+import { parseAddr, type TcpAddr, tcpAddr } from "../lib/addr.ts";
 import { CidrList } from "../lib/proxy/cidr.ts";
-import { choice, duration, type Flag, integer } from "./_flag.ts";
+import { choice, duration, type Flag, integer, path, text, toggle } from "./_flag.ts";
 
 /** Where to listen: a port, or an address. */
 export function listenAddr<Fallback extends TcpAddr | null>(
@@ -17,6 +17,21 @@ export function listenAddr<Fallback extends TcpAddr | null>(
     read: (text) => attempt(() => parseAddr(text)),
     fallback,
   };
+}
+
+/** The same, or a Unix socket, whose address has the host `unix:PATH` and port 0. */
+export function listenSocket(fallback: TcpAddr): Flag<TcpAddr> {
+  const { allowed, read } = listenAddr(fallback);
+  return {
+    allowed: `${allowed}, or unix:/PATH`,
+    read: (text) => /^unix:\//.test(text) ? tcpAddr(text, 0) : read(text),
+    fallback,
+  };
+}
+
+/** The path of an address that is a Unix socket's. */
+export function unixPath({ hostname }: TcpAddr): string | undefined {
+  return hostname.startsWith("unix:") ? hostname.slice("unix:".length) : undefined;
 }
 
 /** Ranges of addresses, with commas between them. */
@@ -30,7 +45,7 @@ export function cidrs(): Flag<CidrList | null> {
 
 /** The flags that both take. */
 export const proxyFlags = {
-  listen: listenAddr(parseAddr("8080")),
+  listen: listenSocket(parseAddr("8080")),
   connectTimeout: duration({ min: 1, fallback: 10_000 }),
   idleTimeout: duration({ fallback: 600_000 }),
   halfClosedTimeout: duration({ fallback: 30_000 }),
@@ -41,6 +56,11 @@ export const proxyFlags = {
   deny: cidrs(),
   acceptProxy: cidrs(),
   sendProxy: choice(["no", "1", "2"], "no"),
+  tlsCert: path(""),
+  tlsKey: path(""),
+  toTls: toggle(),
+  serverName: text(""),
+  ca: path(""),
   metrics: listenAddr(null),
   workers: integer({ min: 1, fallback: 1 }),
   worker: integer({ fallback: 0 }),

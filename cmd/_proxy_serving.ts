@@ -16,8 +16,9 @@ import type { TcpServer } from "../lib/server/server.ts";
 import { FailureError, type Io, type Log } from "./_cli.ts";
 import { UsageError } from "./_flags.ts";
 import { serveMetrics } from "./_metrics.ts";
-import { need } from "./_permissions.ts";
-import type { ProxyFlags } from "./_proxy_flags.ts";
+import { MissingPermissionError, need } from "./_permissions.ts";
+import { type ProxyFlags, unixPath } from "./_proxy_flags.ts";
+import { listening } from "./_proxy_tls.ts";
 import { onHangup } from "./_reload.ts";
 import { serveUntilInterrupted } from "./_serving.ts";
 import { hearSupervisor, needReusePort, superviseWorkers } from "./_workers.ts";
@@ -40,7 +41,7 @@ export async function runProxy(given: ProxyFlags, options: RunProxyOptions, io: 
   const { metrics: page, worker, drain } = given;
   if (worker > 0) needReusePort();
   const tally = new ProxyTally();
-  await using server = serveFlags(given, options, tally, io.log);
+  await using server = await serveFlags(given, options, tally, io.log);
   await using _page = page === null ? undefined : serveMetrics(
     page,
     () => [...tally.metrics(server.conns), ...options.metrics?.() ?? []],
@@ -75,18 +76,19 @@ export async function runWorkers(
   return await superviseWorkers({ script, count: workers, args: each, reads }, io);
 }
 
-function serveFlags(
+async function serveFlags(
   given: ProxyFlags,
   { connect, tap }: RunProxyOptions,
   tally: ProxyTally,
   log: Log,
-): TcpServer {
+): Promise<TcpServer> {
   const { listen: addr, idleTimeout, halfClosedTimeout, maxLife, sendProxy, worker } = given;
   const { allow, deny, acceptProxy, connectTimeout, maxConns, maxConnsPerClient } = given;
-  need({ kind: "net", to: formatAddr(addr) });
+  need({ kind: "net", to: unixPath(addr) === undefined ? formatAddr(addr) : addr.hostname });
   const name = worker > 0 ? `worker=${worker} ` : "";
   try {
     return serveProxy({
+      listener: await listening(given, log),
       connect,
       ...tap && { tap },
       hostname: addr.hostname,
@@ -109,7 +111,8 @@ function serveFlags(
       onEvent: (event) => tellEvent(log, event),
     });
   } catch (error) {
-    if (error instanceof TypeError || error instanceof RangeError) throw error;
+    const told = [TypeError, RangeError, UsageError, FailureError, MissingPermissionError];
+    if (told.some((kind) => error instanceof kind)) throw error;
     throw new FailureError(explainLine(error, { op: "listen", addr }), { cause: error });
   }
 }
@@ -124,7 +127,9 @@ function tell(log: Log, name: string, record: ProxyRecord): void {
 function tellEvent(log: Log, event: ServerEvent): void {
   switch (event.type) {
     case "listening":
-      return log.info("listening on {addr}", { addr: formatAddr(event.addr) });
+      return log.info("listening on {addr}", {
+        addr: unixPath(event.addr) === undefined ? formatAddr(event.addr) : event.addr.hostname,
+      });
     case "refused":
       return log.warn("{peer} refused: the server has ended", {
         peer: formatAddr(event.remoteAddr),

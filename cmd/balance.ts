@@ -13,7 +13,8 @@
  *
  * Flags:
  *
- *     --listen ADDR                where to listen; 127.0.0.1:8080. Port 0 is any free one
+ *     --listen ADDR                where to listen: a port, HOST:PORT or unix:/PATH;
+ *                                  127.0.0.1:8080. Port 0 is any free one
  *     --to SERVERS                 the servers
  *     --servers FILE               or a file with them, which SIGHUP reads again
  *     --algorithm NAME             round-robin, least-conns, random (the better one of two),
@@ -38,6 +39,11 @@
  *     --deny CIDRS                 but none from here
  *     --accept-proxy CIDRS         expect a PROXY header of these, and serve nobody else
  *     --send-proxy VERSION         send servers a PROXY header: 1, 2, or no; no
+ *     --tls-cert FILE              open TLS, with this certificate (PEM)
+ *     --tls-key FILE               and its key
+ *     --to-tls                     talk TLS to servers
+ *     --server-name NAME           the name on their certificates; their hosts
+ *     --ca FILE                    whom to trust besides those whom the system trusts (PEM)
  *     --metrics ADDR               a page for Prometheus at http://ADDR/metrics; none
  *     --workers COUNT              so many processes on the same port; 1
  *     --worker NUMBER              be one of them: --workers starts it so
@@ -55,11 +61,13 @@
  * @module
  */
 
+import type { TcpAddr } from "../lib/addr.ts";
 import { explainLine } from "../lib/errors.ts";
 import { ALGORITHMS } from "../lib/proxy/balance_algorithms.ts";
 import { Fleet } from "../lib/proxy/fleet.ts";
 import { balancerMetrics } from "../lib/proxy/proxy_tally.ts";
 import { type ListedServer, parseServerList } from "../lib/proxy/server_list.ts";
+import type { OpenUpstream } from "../lib/proxy/upstream.ts";
 import { type Io, type Log, run } from "./_cli.ts";
 import { choice, duration, type Flag, integer, path } from "./_flag.ts";
 import { parseFlags, UsageError, type Values } from "./_flags.ts";
@@ -67,6 +75,7 @@ import { check, policyFlags } from "./_health_flags.ts";
 import { need } from "./_permissions.ts";
 import { attempt, proxyFlags } from "./_proxy_flags.ts";
 import { runProxy, runWorkers } from "./_proxy_serving.ts";
+import { opening, tlsFiles } from "./_proxy_tls.ts";
 import { readFile } from "./_reload.ts";
 
 const { listen, ...proxying } = proxyFlags;
@@ -95,11 +104,12 @@ export async function main(args: string[], io: Io): Promise<number | void> {
     throw new UsageError("either --to or --servers must be given");
   }
   need({ kind: "net" });
-  const reads = file === "" ? [] : [file];
+  const reads = [...file === "" ? [] : [file], ...tlsFiles(given)];
   const ended = await runWorkers(given, import.meta, { args, reads }, io);
   if (ended !== undefined) return ended;
   const list = to ?? await readFile(file, parseServerList);
-  await using fleet = makeFleet(list, given, io.log);
+  const open = await opening(given, given.timeout);
+  await using fleet = makeFleet(list, open, given, io.log);
   const reload = async () => {
     const { added, changed, removed } = fleet.reload(await readFile(file, parseServerList));
     io.log.info("{file} read again: added {added}, changed {changed}, removed {removed}", {
@@ -114,10 +124,16 @@ export async function main(args: string[], io: Io): Promise<number | void> {
   await runProxy(given, { connect, metrics, ...file !== "" && { reload } }, io);
 }
 
-function makeFleet(list: ListedServer[], given: Values<typeof flags>, log: Log): Fleet {
+function makeFleet(
+  list: ListedServer[],
+  open: OpenUpstream<TcpAddr>,
+  given: Values<typeof flags>,
+  log: Log,
+): Fleet {
   const { algorithm, slowStart, whenAllDown, retries, queue, maxWaiting } = given;
   const { timeout, interval, rise, fall } = given;
   return new Fleet(list, {
+    open,
     algorithm,
     slowStart,
     whenAllDown,

@@ -9,8 +9,11 @@
  *
  * Flags:
  *
- *     --listen ADDR                where to listen; 127.0.0.1:8080. Port 0 is any free one
- *     --to HOST:PORT               the server
+ *     --listen ADDR                where to listen: a port, HOST:PORT or unix:/PATH;
+ *                                  127.0.0.1:8080. Port 0 is any free one
+ *     --to ADDR                    the server: HOST:PORT or unix:/PATH
+ *     --sni NAME=ADDR,…            for TLS that is passed through: servers by the name that the
+ *                                  client wants, such as a.example=10.0.0.1:443; others go --to
  *     --connect-timeout TIME       for finding the server, name resolution included; 10s
  *     --idle-timeout TIME          without a byte either way; 10m. 0 is for ever, as below
  *     --half-closed-timeout TIME   the same, once one end has said FIN; 30s
@@ -22,6 +25,11 @@
  *     --accept-proxy CIDRS         expect a PROXY header of these, and serve nobody else
  *     --send-proxy VERSION         send the server a PROXY header: 1, 2, or no; no
  *     --tap HOW                    show what goes through: text, hex, or no; no
+ *     --tls-cert FILE              open TLS, with this certificate (PEM)
+ *     --tls-key FILE               and its key
+ *     --to-tls                     talk TLS to the server
+ *     --server-name NAME           the name on its certificate; its host
+ *     --ca FILE                    whom to trust besides those whom the system trusts (PEM)
  *     --metrics ADDR               a page for Prometheus at http://ADDR/metrics; none
  *     --workers COUNT              so many processes on the same port; 1
  *     --worker NUMBER              be one of them: --workers starts it so
@@ -39,24 +47,34 @@
  * @module
  */
 
-import { formatAddr } from "../lib/addr.ts";
-import { toServer } from "../lib/proxy/upstream.ts";
+import { formatAddr, type TcpAddr, tcpAddr } from "../lib/addr.ts";
+import { type ConnectUpstream, toServer } from "../lib/proxy/upstream.ts";
+import { toUnix } from "../lib/proxy/upstream_open.ts";
+import { toSni } from "../lib/proxy/upstream_sni.ts";
 import { type Io, run } from "./_cli.ts";
-import { choice, peer } from "./_flag.ts";
-import { parseFlags } from "./_flags.ts";
+import { choice, type Flag } from "./_flag.ts";
+import { parseFlags, UsageError, type Values } from "./_flags.ts";
 import { need } from "./_permissions.ts";
-import { proxyFlags } from "./_proxy_flags.ts";
+import { listenSocket, proxyFlags, unixPath } from "./_proxy_flags.ts";
 import { runProxy, runWorkers } from "./_proxy_serving.ts";
 import { printingTap } from "./_proxy_tap.ts";
+import { opening, tlsFiles } from "./_proxy_tls.ts";
 
-const { listen, metrics, workers, worker, drain, ...limits } = proxyFlags;
+const { listen, tlsCert, tlsKey, toTls, serverName, ca, ...others } = proxyFlags;
+const { metrics, workers, worker, drain, ...limits } = others;
 
 /** What the command line may say. */
 export const flags = {
   listen,
-  to: peer(),
+  to: serverAddr(),
+  sni: routes(),
   ...limits,
   tap: choice(["no", "text", "hex"], "no"),
+  tlsCert,
+  tlsKey,
+  toTls,
+  serverName,
+  ca,
   metrics,
   workers,
   worker,
@@ -66,12 +84,53 @@ export const flags = {
 /** Serves until it is interrupted. */
 export async function main(args: string[], io: Io): Promise<number | void> {
   const given = parseFlags(args, flags);
-  const { to, tap } = given;
-  need({ kind: "net", to: formatAddr(to) });
-  const ended = await runWorkers(given, import.meta, { args, reads: [] }, io);
+  const { to, sni, tap } = given;
+  if (to === null && sni === null) throw new UsageError("--to or --sni must be given");
+  const servers = [to ?? [], ...Object.values(sni ?? {})].flat();
+  for (const addr of servers) need({ kind: "net", to: named(addr) });
+  const ended = await runWorkers(given, import.meta, { args, reads: tlsFiles(given) }, io);
   if (ended !== undefined) return ended;
-  const connect = toServer(to, { timeout: given.connectTimeout });
+  const connect = await connecting(given);
   await runProxy(given, { connect, ...tap !== "no" && { tap: printingTap(tap, io) } }, io);
+}
+
+async function connecting(given: Values<typeof flags>): Promise<ConnectUpstream> {
+  const { to, sni, connectTimeout: timeout } = given;
+  const open = await opening(given, timeout);
+  const toOne = (addr: TcpAddr) => {
+    const path = unixPath(addr);
+    return path === undefined ? toServer(addr, { open }) : toUnix(path, { timeout });
+  };
+  const fallback = to === null ? undefined : toOne(to);
+  if (sni === null) return fallback!;
+  const named = Object.entries(sni).map(([name, addr]) => [name, toOne(addr)] as const);
+  return toSni(Object.fromEntries(named), fallback);
+}
+
+function named(addr: TcpAddr): string {
+  return unixPath(addr) === undefined ? formatAddr(addr) : addr.hostname;
+}
+
+/** Where a server is. */
+function serverAddr(): Flag<TcpAddr | null> {
+  const read = (text: string) => {
+    const addr = listenSocket(tcpAddr("", 0)).read(text);
+    return addr && (addr.port > 0 || unixPath(addr) !== undefined) ? addr : undefined;
+  };
+  return { allowed: "an address such as 127.0.0.1:80, or unix:/PATH", read, fallback: null };
+}
+
+/** Servers by name. */
+function routes(): Flag<Record<string, TcpAddr> | null> {
+  const read = (text: string) => {
+    const pairs = text.split(",").map((pair) => {
+      const [, name, addr] = /^([\w.*-]+)=(.+)$/.exec(pair) ?? [];
+      return [name, addr && serverAddr().read(addr)] as const;
+    });
+    const known = pairs.every(([name, addr]) => name && addr);
+    return known ? Object.fromEntries(pairs) as Record<string, TcpAddr> : undefined;
+  };
+  return { allowed: "names and servers such as a.example=10.0.0.1:443", read, fallback: null };
 }
 
 if (import.meta.main) await run(main, import.meta);

@@ -8,7 +8,7 @@ import { addressed } from "../stream/addressed.ts";
 import { TcpStream } from "../stream/tcp.ts";
 import { realWorld, type World } from "../world.ts";
 import type { ProxyEnd } from "./proxy_header.ts";
-import type { AttemptOptions, OpenUpstream } from "./upstream.ts";
+import type { AttemptOptions, ConnectUpstream, OpenUpstream } from "./upstream.ts";
 
 /** Options for {@linkcode openTls}. */
 export interface OpenTlsOptions extends AttemptOptions {
@@ -97,4 +97,13 @@ async function bounded<R>(
   } finally {
     settled.abort();
   }
+}
+
+/** Connects every client to the server on one Unix socket, tried once. */
+export function toUnix(path: string, options: AttemptOptions = {}): ConnectUpstream {
+  const open = openUnix(options);
+  return async (_client, { signal }) => ({
+    conn: await open(path, signal),
+    server: `unix:${path}`,
+  });
 }

@@ -7,6 +7,7 @@ import { readExact, readToEnd, writeAll } from "../../lib/stream/conn.ts";
 import { bytes, text } from "../_conformance.ts";
 import { needs } from "../_needs.ts";
 import { start } from "../_script.ts";
+import { cert, key } from "../_tls.ts";
 import { freeAddr } from "../proxy/_programs.ts";
 
 const STARTING = { run: ["deno"], read: true } as const;
@@ -109,6 +110,81 @@ needs(
     assertEquals([workers.length, [...new Set(workers)].sort()], [64, ["1", "2"]]);
   },
 );
+
+const FILES = { run: ["deno"], read: true, write: true } as const;
+
+needs(FILES, "cmd/proxy.ts opens TLS, makes it, and passes it through by name", async () => {
+  await using server = counting();
+  const folder = await Deno.makeTempDir({ prefix: "tcplab-" });
+  try {
+    for (const [name, text] of Object.entries({ cert, key })) {
+      await Deno.writeTextFile(`${folder}/${name}`, text);
+    }
+    const flags = ["--allow-net", `--allow-read=${folder}`];
+    const own = ["--tls-cert", `${folder}/cert`, "--tls-key", `${folder}/key`];
+    const plain = ["--listen", "0", "--to", formatAddr(server.addr)];
+    await using opens = await start("proxy", [...plain, ...own], { flags });
+    const { port } = await opens.addr();
+    const through = ["--listen", "0", "--sni", `localhost=127.0.0.1:${port}`];
+    await using passes = await start("proxy", through);
+    const front = await passes.addr();
+    using tls = await Deno.connectTls({ hostname: "localhost", port: front.port, caCerts: [cert] });
+    await writeAll(tls, bytes("over TLS"));
+    await tls.closeWrite();
+    assertEquals(text(await readToEnd(tls)), "8 bytes");
+    // And back: plain on this side, TLS on the other.
+    const to = ["--listen", "0", "--to", `127.0.0.1:${port}`, "--to-tls"];
+    const trust = ["--ca", `${folder}/cert`, "--server-name", "localhost"];
+    await using makes = await start("proxy", [...to, ...trust], { flags });
+    assertEquals(await ask(await makes.addr(), "plain"), "5 bytes");
+    using wrong = await dial({ hostname: "127.0.0.1", port });
+    await writeAll(wrong, bytes("GET / HTTP/1.1\r\n\r\n"));
+    await opens.logged(/did not shake hands: /);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+needs(FILES, "cmd/proxy.ts listens on a Unix socket, and connects to one", async () => {
+  await using server = counting();
+  const folder = await Deno.makeTempDir({ prefix: "tcplab-" });
+  const path = `${folder}/socket`;
+  const flags = ["--allow-net", `--allow-read=${folder}`, `--allow-write=${folder}`];
+  try {
+    const inner = ["--listen", `unix:${path}`, "--to", formatAddr(server.addr)];
+    await using behind = await start("proxy", inner, { flags });
+    await behind.logged(new RegExp(`listening on unix:${path}\n`));
+    const outer = ["--listen", "0", "--to", `unix:${path}`];
+    await using front = await start("proxy", outer, { flags });
+    assertEquals(await ask(await front.addr(), "1234"), "4 bytes");
+    await front.logged(new RegExp(` server=unix:${path} up=4 down=7 .* end=-- `));
+    await behind.logged(/ client=unix: .* end=-- /);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+needs(STARTING, "cmd/proxy.ts says what is wrong, in one line", async () => {
+  const to = ["--to", "127.0.0.1:1"];
+  for (
+    const [args, code, says] of [
+      [[], 2, "--to or --sni must be given"],
+      [["--to", "0"], 2, "--to must be an address such as 127.0.0.1:80, or unix:/PATH"],
+      [["--sni", "a"], 2, "--sni must be names and servers such as a.example=10.0.0.1:443"],
+      [[...to, "--tls-cert", "x"], 2, "--tls-cert and --tls-key must be given together"],
+      [[...to, "--ca", "x"], 2, "--ca means nothing without --to-tls"],
+      [[...to, "--allow", "10.0.0.1/8"], 2, "--allow must be ranges of addresses such as"],
+      [[...to, "--listen", "unix:/x", "--tls-cert", "a", "--tls-key", "b"], 2, "must be a port"],
+      [[...to, "--tls-cert", "a", "--tls-key", "b"], 1, "add --allow-read=a"],
+      [[...to, "--listen", "unix:/x"], 1, "add --allow-read=/x"],
+    ] as const
+  ) {
+    await using proxy = await start("proxy", args);
+    const ended = await proxy.ended();
+    assertEquals([ended.code, ended.stderr.trimEnd().split("\n").length], [code, 1], ended.stderr);
+    assertStringIncludes(ended.stderr, says);
+  }
+});
 
 needs(STARTING, "cmd/proxy.ts --workers names what is missing", async () => {
   const args = ["--listen", "127.0.0.1:8080", "--to", "127.0.0.1:1"];
