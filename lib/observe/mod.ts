@@ -5,6 +5,7 @@
  * @module
  */
 
+export * from "./alarms.ts";
 export * from "./events.ts";
 export * from "./kernel.ts";
 export * from "./kernel_socket.ts";
@@ -16,6 +17,7 @@ export type { PictureOptions } from "./picture.ts";
 export * from "./repeats.ts";
 export * from "./segment.ts";
 export * from "./socket_filter.ts";
+export * from "./sparkline.ts";
 export * from "./state_counts.ts";
 export * from "./synthesize.ts";
 export * from "./tcp_states.ts";
