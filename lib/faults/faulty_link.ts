@@ -172,6 +172,11 @@ class OverTcp extends Connections implements FaultyLink {
       this.tell({ at: world.now(), connection, type: "unreachable", what, error });
       return;
     }
+    if (signal.aborted) { // in the meantime
+      server.reset();
+      client.reset();
+      return;
+    }
     this.tell({ at: world.now(), connection, type: "opened" });
     const link = new Link(client, server, {
       ...this.options,

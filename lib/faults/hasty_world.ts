@@ -1,4 +1,4 @@
-import { seededWorld, type SleepOptions, type World } from "../world.ts";
+import { type SeededWorld, seededWorld, type SleepOptions, type World } from "../world.ts";
 
 /** A world of its own time, and what was waited for in it. */
 export interface HastyWorld extends World, AsyncDisposable {
@@ -18,36 +18,72 @@ export interface HastyWorld extends World, AsyncDisposable {
  * sockets: there, time would run away while bytes are on their way.
  */
 export function hastyWorld(seed: number): HastyWorld {
-  const inner = seededWorld(seed);
-  const due = new Map<symbol, number>();
-  let running = false;
-  let idle = Promise.withResolvers<void>();
-  idle.resolve();
-  const run = async () => {
-    running = true;
-    idle = Promise.withResolvers();
-    // It lets everybody run who can, and wakes those who have gone to sleep meanwhile as well.
-    while (due.size > 0) await inner.advance(Math.max(0, Math.min(...due.values()) - inner.now()));
-    running = false;
-    idle.resolve();
-  };
-  return {
-    now: () => inner.now(),
-    random: () => inner.random(),
-    sleeps: inner.sleeps,
-    idle: () => idle.promise,
-    [Symbol.asyncDispose]: () => idle.promise,
-    async sleep(ms: number, options: SleepOptions = {}): Promise<void> {
-      const id = Symbol();
-      const sleep = inner.sleep(ms, options);
-      if (ms === Infinity || options.signal?.aborted) return sleep;
-      due.set(id, inner.now() + ms);
-      if (!running) run();
-      try {
-        await sleep;
-      } finally {
-        due.delete(id);
+  return new Hasty(seed);
+}
+
+interface Sleeper {
+  readonly due: number;
+  readonly wake: () => void;
+}
+
+class Hasty implements HastyWorld {
+  readonly sleeps: number[] = [];
+  readonly random: () => number;
+  /** It is for its dice, and to wait until nobody can run. */
+  readonly #inner: SeededWorld;
+  readonly #sleepers = new Set<Sleeper>();
+  #now = 0;
+  #running = false;
+  #idle = Promise.resolve();
+
+  constructor(seed: number) {
+    this.#inner = seededWorld(seed);
+    this.random = this.#inner.random;
+  }
+
+  now(): number {
+    return this.#now;
+  }
+
+  sleep(ms: number, options: SleepOptions = {}): Promise<void> {
+    const { signal } = options;
+    if (signal?.aborted) return Promise.reject(signal.reason);
+    this.sleeps.push(ms);
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const abort = () => {
+      this.#sleepers.delete(sleeper);
+      reject(signal?.reason);
+    };
+    const wake = () => {
+      signal?.removeEventListener("abort", abort);
+      resolve();
+    };
+    const sleeper = { due: this.#now + Math.max(0, ms), wake };
+    signal?.addEventListener("abort", abort, { once: true });
+    if (ms < Infinity) this.#sleepers.add(sleeper);
+    if (!this.#running) this.#idle = this.#run();
+    return promise;
+  }
+
+  async idle(): Promise<void> {
+    await this.#idle;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.idle();
+  }
+
+  async #run(): Promise<void> {
+    this.#running = true;
+    while (this.#sleepers.size > 0) {
+      await this.#inner.advance(0); // lets everybody run who can
+      if (this.#sleepers.size === 0) break;
+      this.#now = [...this.#sleepers].reduce((first, { due }) => Math.min(first, due), Infinity);
+      for (const sleeper of [...this.#sleepers].filter(({ due }) => due === this.#now)) {
+        this.#sleepers.delete(sleeper);
+        sleeper.wake();
       }
-    },
-  };
+    }
+    this.#running = false;
+  }
 }

@@ -41,7 +41,8 @@ export async function run(
   const say = (what: string) => seen.push([Math.round(clock.now() * 1000) / 1000, what]);
   const world = faultWorld(
     {
-      ...clock,
+      now: () => clock.now(),
+      random: clock.random,
       sleep(ms, options) {
         sleeps.push(Math.round(ms * 1000) / 1000);
         return clock.sleep(ms, options);
