@@ -1,4 +1,4 @@
-#!/usr/bin/env -S deno run --allow-net=127.0.0.1
+#!/usr/bin/env -S deno run --allow-net=127.0.0.1 --allow-read
 // deno-lint-ignore-file no-console
 /**
  * Our pool beside `tarn` and `generic-pool`, and a pooled request beside one on a fresh
@@ -14,97 +14,55 @@
  */
 
 import Table from "cli-table3";
-import genericPool from "generic-pool";
-import { Pool as TarnPool } from "tarn";
-import { createPool } from "../lib/client/pool.ts";
 import { tcpPool, type TcpPoolOptions } from "../lib/client/pool_tcp.ts";
 import { dial } from "../lib/client/dial.ts";
 import { rawEcho } from "../lib/server/echo.ts";
 import { serveTcp } from "../lib/server/server.ts";
 import { type Duplex, readExact, writeAll } from "../lib/stream/conn.ts";
-
-/** What is pooled where only the pool is measured. */
-interface Nothing extends Disposable {
-  uses: number;
-}
+import { all, type Order, POOLS } from "./pool/cycles.ts";
 
 /** One piece of work, and those who do it; the first one is ours. */
 interface Contest {
   work: string;
-  /** How many cycles one call makes. */
+  /** How many cycles one call makes, which returns the seconds it took. */
   cycles: number;
-  entries: Record<string, () => Promise<void>>;
+  entries: Record<string, () => Promise<number>>;
   /** What ours must reach: so many times as fast as another one. */
   targets: { than: string; least: number }[];
 }
 
-/** The least that the pools have in common. */
-interface Cycle extends AsyncDisposable {
-  (): Promise<void>;
+/**
+ * Each pool has a worker of its own, as a program has one pool: what tarn leaves behind, its
+ * timers above all, would otherwise be paid for by whoever comes next.
+ */
+class Stable implements Disposable {
+  readonly #workers = new Map<string, Worker>();
+
+  /** Has it done; resolves with the seconds that took. */
+  run(order: Order): Promise<number> {
+    const worker = this.#workers.get(order.name) ??
+      new Worker(import.meta.resolve("./pool/cycles.ts"), { type: "module", name: order.name });
+    this.#workers.set(order.name, worker);
+    const { promise, resolve, reject } = Promise.withResolvers<number>();
+    worker.onmessage = ({ data }) => resolve(data);
+    worker.onerror = ({ message }) => reject(new Error(message));
+    worker.postMessage(order);
+    return promise;
+  }
+
+  [Symbol.dispose](): void {
+    for (const worker of this.#workers.values()) worker.terminate();
+  }
 }
 
-function cycle(once: () => Promise<void>, end: () => Promise<unknown>): Cycle {
-  return Object.assign(once, { [Symbol.asyncDispose]: async () => void await end() });
-}
-
-/** What a borrower does: something asynchronous, as short as can be. */
-async function work(it: Nothing): Promise<void> {
-  it.uses++;
-  await undefined;
-}
-
-const nothing = (): Nothing => ({ uses: 0, [Symbol.dispose]() {} });
-
-const POOLS: Record<string, (max: number) => Cycle> = {
-  "createPool": (max) => {
-    const pool = createPool({ max, open: nothing });
-    return cycle(async () => {
-      const lease = await pool.acquire();
-      await work(lease.value);
-      lease.release();
-    }, () => pool.shutdown());
-  },
-  "tarn": (max) => {
-    const pool = new TarnPool<Nothing>({
-      min: 0,
-      max,
-      create: () => Promise.resolve(nothing()),
-      destroy: () => {},
-      validate: () => true,
-    });
-    return cycle(async () => {
-      const it = await pool.acquire().promise;
-      await work(it);
-      pool.release(it);
-    }, () => pool.destroy());
-  },
-  "generic-pool": (max) => {
-    const pool = genericPool.createPool<Nothing>({
-      create: () => Promise.resolve(nothing()),
-      destroy: () => Promise.resolve(),
-    }, { min: 0, max });
-    return cycle(async () => {
-      const it = await pool.acquire();
-      await work(it);
-      await pool.release(it);
-    }, () => pool.drain().then(() => pool.clear()));
-  },
-};
-
-/** So many tasks, each with its share of the cycles, on a pool of so many. */
-function cycles(tasks: number, max: number): Contest {
-  const each = Math.floor(100_000 / tasks);
-  const run = async (make: (max: number) => Cycle) => {
-    await using once = make(max);
-    await Promise.all(Array.from({ length: tasks }, async () => {
-      for (let i = 0; i < each; i++) await once();
-    }));
-  };
+/** So many tasks on a pool of so many. */
+function cycles(stable: Stable, tasks: number, max: number): Contest {
+  const each = Math.floor(200_000 / tasks);
   return {
     work: `acquire, release: ${tasks} ${tasks === 1 ? "task" : "tasks"} on ${max}`,
     cycles: each * tasks,
     entries: Object.fromEntries(
-      Object.entries(POOLS).map(([name, make]) => [name, () => run(make)]),
+      Object.keys(POOLS).map((name) => [name, () => stable.run({ name, tasks, each, max })]),
     ),
     targets: [{ than: "tarn", least: 2 }, { than: "generic-pool", least: 2 }],
   };
@@ -118,13 +76,13 @@ function requests(tasks: number, addr: { hostname: string; port: number }): Cont
     await writeAll(conn, request);
     await readExact(conn, request.length);
   };
-  const all = (once: () => Promise<void>) =>
-    Promise.all(Array.from({ length: tasks }, async () => {
+  const often = (once: () => Promise<void>) =>
+    all(tasks, async () => {
       for (let i = 0; i < each; i++) await once();
-    }));
+    });
   const pooled = async (options: TcpPoolOptions) => {
     await using pool = tcpPool(addr, { max: 16, ...options });
-    await all(async () => {
+    await often(async () => {
       using lease = await pool.acquire();
       await ask(lease.value);
     });
@@ -133,27 +91,35 @@ function requests(tasks: number, addr: { hostname: string; port: number }): Cont
     work: `request of 64 B: ${tasks} ${tasks === 1 ? "task" : "tasks"}`,
     cycles: each * tasks,
     entries: {
-      "tcpPool": () => pooled({}),
-      "tcpPool, turns by timer": () => pooled({ turnBy: "timer" }),
-      "a fresh connection each": async () => {
-        await all(async () => {
-          using conn = await dial(addr);
-          await ask(conn);
-          await conn.closeWrite();
-          await conn.read(request); // FIN
-        });
-      },
-      "one connection, kept": async () => {
-        const kept = await Promise.all(Array.from({ length: tasks }, () => dial(addr)));
-        let next = 0;
-        await Promise.all(kept.map(async () => {
-          using conn = kept[next++]!;
-          for (let i = 0; i < each; i++) await ask(conn);
-        }));
-      },
+      "tcpPool": () => timed(() => pooled({})),
+      "tcpPool, turns by timer": () => timed(() => pooled({ turnBy: "timer" })),
+      "a fresh connection each": () =>
+        timed(async () => {
+          await often(async () => {
+            using conn = await dial(addr);
+            await ask(conn);
+            await conn.closeWrite();
+            await conn.read(request); // FIN
+          });
+        }),
+      "one connection, kept": () =>
+        timed(async () => {
+          const kept = await Promise.all(Array.from({ length: tasks }, () => dial(addr)));
+          let next = 0;
+          await Promise.all(kept.map(async () => {
+            using conn = kept[next++]!;
+            for (let i = 0; i < each; i++) await ask(conn);
+          }));
+        }),
     },
     targets: [{ than: "a fresh connection each", least: 3 }],
   };
+}
+
+async function timed(run: () => Promise<void>): Promise<number> {
+  const start = performance.now();
+  await run();
+  return (performance.now() - start) / 1000;
 }
 
 /** Median seconds of each entry, over all rounds but the first. */
@@ -162,9 +128,7 @@ async function hold(contest: Contest, rounds: number): Promise<Map<string, numbe
   const names = Object.keys(contest.entries);
   for (let round = 0; round <= rounds; round++) {
     for (const name of round % 2 === 0 ? names : names.toReversed()) {
-      const start = performance.now();
-      await contest.entries[name]!();
-      const took = (performance.now() - start) / 1000;
+      const took = await contest.entries[name]!();
       if (round > 0) seconds.set(name, [...seconds.get(name) ?? [], took]);
     }
   }
@@ -178,14 +142,15 @@ function median(values: number[]): number {
 if (import.meta.main) {
   const rounds = Number(Deno.args[0] ?? 7);
   await using server = serveTcp({}, rawEcho);
+  using stable = new Stable();
   const table = new Table({
     style: { head: [], border: [], compact: true },
     head: ["work", "by", "cycles/s", "µs each", "×", "target"],
   });
   const contests = [
-    cycles(1, 16),
-    cycles(32, 16),
-    cycles(2, 1),
+    cycles(stable, 1, 16),
+    cycles(stable, 32, 16),
+    cycles(stable, 2, 1),
     requests(1, server.addr),
     requests(32, server.addr),
   ];

@@ -32,6 +32,11 @@ export interface SleepOptions {
 export interface World {
   /** Milliseconds on a clock that never goes back; its zero means nothing. */
   now(): number;
+  /**
+   * The same, up to a millisecond or so late, and at half the price: for deadlines of who asks
+   * many thousand times a second. Without it there is `now()`.
+   */
+  coarseNow?(): number;
   /** Resolves after `ms` milliseconds; rejects with the signal's reason if that aborts first. */
   sleep(ms: number, options?: SleepOptions): Promise<void>;
   /** A number from 0 up to but not including 1. */
@@ -43,10 +48,24 @@ export interface World {
 /** The world outside: the system's monotonic clock and its random numbers. */
 export const realWorld: World = {
   now: () => performance.now(),
+  coarseNow: realCoarseNow,
   sleep: realSleep,
   random: Math.random,
   epoch: performance.timeOrigin,
 };
+
+let date = NaN;
+let dated = 0;
+
+/** The time of day is cheap to read; whenever it has changed, in either direction, the clock is. */
+function realCoarseNow(): number {
+  const today = Date.now();
+  if (today !== date) {
+    date = today;
+    dated = performance.now();
+  }
+  return dated;
+}
 
 /** setTimeout() holds a signed 32-bit number of milliseconds; longer fires at once. */
 const LONGEST_TIMER = 2 ** 31 - 1;

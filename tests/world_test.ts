@@ -145,6 +145,18 @@ Deno.test("dice() roll every part of 0 to 1 about as often, whatever the seed", 
   fc.assert(property, { seed: 2, numRuns: 50 });
 });
 
+Deno.test("realWorld.coarseNow() never goes back, and is now(), but for a little", () => {
+  let last = realWorld.coarseNow!();
+  const until = performance.now() + 5; // a few ticks of the clock
+  while (last < until) {
+    const before = realWorld.now();
+    const now = realWorld.coarseNow!();
+    assert(now >= last && now <= realWorld.now());
+    assert(now > before - 1000, `${before - now} ms late`);
+    last = now;
+  }
+});
+
 Deno.test("realWorld.now() never goes back", () => {
   let last = realWorld.now();
   for (let i = 0; i < 1000; i++) {

@@ -8,7 +8,7 @@ import { Entry } from "./pool_entry.ts";
 import { PoolClosedError, PoolFullError, PoolTimeoutError } from "./pool_errors.ts";
 import type { PoolCloseReason, PoolEvent, PoolStats } from "./pool_events.ts";
 import { EntryLease, type Lender, type PoolLease } from "./pool_lease.ts";
-import { Line, type Waiter } from "./pool_line.ts";
+import { Line, Waiter } from "./pool_line.ts";
 import { type CheckedLimits, checkSizes, type PoolOptions } from "./pool_options.ts";
 import { lifetime, plan } from "./pool_plan.ts";
 
@@ -85,15 +85,22 @@ export class PoolCore<Resource extends Disposable, Lent>
     const stack = this.#limits.leakAfter < Infinity ? callerStack() : undefined;
     const ticket = ++this.#tickets;
     const ready = this.#how.check === undefined && this.#line.size === 0 && this.#fresh(now);
-    if (ready) return this.#lend(ready, ticket, now, now, stack);
+    if (ready) {
+      try {
+        return Promise.resolve(this.#lend(ready, ticket, now, now, stack));
+      } catch (error) {
+        return Promise.reject(error);
+      }
+    }
     if (this.#line.size >= this.#room() + this.#limits.maxWaiting) {
       this.#counts.refused++;
       return Promise.reject(new PoolFullError(this.stats));
     }
-    const asked = { ticket, since: now, due: now + timeout, signal, stack };
-    const waiter = this.#line.join(asked, (waiter) => this.#turnAway(waiter, signal?.reason));
+    const waiter = new Waiter<PoolLease<Lent>>(ticket, now, now + timeout, stack);
+    this.#line.join(waiter);
+    if (signal) waiter.heed(signal, () => this.#turnAway(waiter, signal.reason));
     this.#tell?.({ type: "waiting", ticket, at: now });
-    this.#urgent.set(asked.due);
+    this.#urgent.set(waiter.due);
     if (this.#idle.length > 0 || this.#entries.size + this.#openings.size < this.#max) {
       this.#supply();
     }
@@ -213,9 +220,14 @@ export class PoolCore<Resource extends Disposable, Lent>
   /** The first in line gets it. */
   #serve(entry: Entry<Resource, Lent>, now: number): void {
     const waiter = this.#line.first!;
-    const { ticket, since, stack } = waiter.asked;
+    const { ticket, since, stack } = waiter;
     this.#leaveLine(waiter);
-    waiter.resolve(this.#lend(entry, ticket, since, now, stack));
+    try {
+      // Not a promise of it, which would cost more than all the rest.
+      waiter.resolve(this.#lend(entry, ticket, since, now, stack));
+    } catch (error) {
+      waiter.reject(error);
+    }
   }
 
   #lend(
@@ -224,7 +236,7 @@ export class PoolCore<Resource extends Disposable, Lent>
     since: number,
     now: number,
     stack: string | undefined,
-  ): Promise<PoolLease<Lent>> {
+  ): PoolLease<Lent> {
     entry.state = "lent";
     entry.since = now;
     entry.stack = stack;
@@ -241,10 +253,10 @@ export class PoolCore<Resource extends Disposable, Lent>
         lease.lend(lend(entry.resource, lease));
       } catch (error) {
         lease.destroy();
-        return Promise.reject(error);
+        throw error;
       }
     }
-    return Promise.resolve(lease);
+    return lease;
   }
 
   /** A free one that is worth lending, taken off the shelf; what is not is closed on the way. */
@@ -311,7 +323,7 @@ export class PoolCore<Resource extends Disposable, Lent>
     else {
       this.#checking--;
       entry.state = "between";
-      const next = this.#line.first?.asked.ticket ?? 0;
+      const next = this.#line.first?.ticket ?? 0;
       if (next > entry.checkedFor) return this.#check(entry, now); // asked after we looked
       if (next > 0 && this.#entries.size <= this.#max) return this.#serve(entry, now);
       this.#free(entry, now);
@@ -389,7 +401,7 @@ export class PoolCore<Resource extends Disposable, Lent>
   }
 
   #turnAway(waiter: Waiter<PoolLease<Lent>>, error: unknown): void {
-    const { ticket, since } = waiter.asked;
+    const { ticket, since } = waiter;
     const at = this.#now();
     this.#leaveLine(waiter);
     this.#counts.left++;
@@ -412,7 +424,7 @@ export class PoolCore<Resource extends Disposable, Lent>
       this.#openFailed(opening, late);
     }
     for (const waiter of this.#line.late(now)) {
-      const { since } = waiter.asked;
+      const { since } = waiter;
       const cause = this.#lastFailure;
       const error = new PoolTimeoutError(
         now - since,
@@ -566,8 +578,10 @@ export class PoolCore<Resource extends Disposable, Lent>
     return [...this.#entries].filter(({ state }) => state === "lent");
   }
 
+  /** Who looks on wants to know it exactly. */
   #now(): number {
-    return this.#limits.world.now();
+    const { world } = this.#limits;
+    return this.#tell === undefined && world.coarseNow ? world.coarseNow() : world.now();
   }
 }
 

@@ -4,43 +4,44 @@
  * @module
  */
 
-/** What an acquire says when it joins the line. */
-export interface WaiterOptions {
-  /** Its number. */
-  ticket: number;
-  /** When it came. */
-  since: number;
-  /** When its patience ends. */
-  due: number;
-  /** Calls it off. */
-  signal: AbortSignal | undefined;
-  /** Where it was called, if leaks are to be told. */
-  stack: string | undefined;
-}
-
 /** One who waits. */
 export class Waiter<Lease> {
-  /** What it said. */
-  readonly asked: WaiterOptions;
+  /** Its number. */
+  readonly ticket: number;
+  /** When it came. */
+  readonly since: number;
+  /** When its patience ends. */
+  readonly due: number;
+  /** Where it was called, if leaks are to be told. */
+  readonly stack: string | undefined;
   /** What it waits for. */
   readonly promise: Promise<Lease>;
   /** Gives it that, or says that there will be none. */
-  resolve!: (lease: Lease | Promise<Lease>) => void;
+  resolve!: (lease: Lease) => void;
   /** Says that there will be none. */
   reject!: (error: unknown) => void;
   /** Ends its listening to its signal. */
-  forget: (() => void) | undefined;
+  forget: (() => void) | undefined = undefined;
   /** Who is ahead, and who behind. */
-  ahead: Waiter<Lease> | undefined;
-  behind: Waiter<Lease> | undefined;
+  ahead: Waiter<Lease> | undefined = undefined;
+  behind: Waiter<Lease> | undefined = undefined;
 
   /** Waits from now on. */
-  constructor(asked: WaiterOptions) {
-    this.asked = asked;
+  constructor(ticket: number, since: number, due: number, stack: string | undefined) {
+    this.ticket = ticket;
+    this.since = since;
+    this.due = due;
+    this.stack = stack;
     this.promise = new Promise((resolve, reject) => {
       this.resolve = resolve;
       this.reject = reject;
     });
+  }
+
+  /** Calls `abort` if `signal` aborts while it waits. */
+  heed(signal: AbortSignal, abort: () => void): void {
+    signal.addEventListener("abort", abort, { once: true });
+    this.forget = () => signal.removeEventListener("abort", abort);
   }
 }
 
@@ -52,21 +53,13 @@ export class Line<Lease> {
   first: Waiter<Lease> | undefined;
   #last: Waiter<Lease> | undefined;
 
-  /** Joins at the end; `calledOff` hears if its signal aborts while it waits. */
-  join(asked: WaiterOptions, calledOff: (waiter: Waiter<Lease>) => void): Waiter<Lease> {
-    const waiter = new Waiter<Lease>(asked);
+  /** Joins at the end. */
+  join(waiter: Waiter<Lease>): void {
     waiter.ahead = this.#last;
     if (this.#last === undefined) this.first = waiter;
     else this.#last.behind = waiter;
     this.#last = waiter;
     this.size++;
-    const { signal } = asked;
-    if (signal !== undefined) {
-      const abort = () => calledOff(waiter);
-      signal.addEventListener("abort", abort, { once: true });
-      waiter.forget = () => signal.removeEventListener("abort", abort);
-    }
-    return waiter;
   }
 
   /** Leaves, served or not. Only who is in line can. */
@@ -83,12 +76,12 @@ export class Line<Lease> {
 
   /** Those whose patience is over. */
   late(now: number): Waiter<Lease>[] {
-    return this.all().filter(({ asked }) => asked.due <= now);
+    return this.all().filter(({ due }) => due <= now);
   }
 
   /** When the next one's patience ends. */
   earliest(): number {
-    return this.all().reduce((due, { asked }) => Math.min(due, asked.due), Infinity);
+    return this.all().reduce((earliest, { due }) => Math.min(earliest, due), Infinity);
   }
 
   /** All who wait, in order. */
