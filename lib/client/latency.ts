@@ -86,7 +86,8 @@ export interface LatencyProbe extends LatencySample {
 
 /**
  * Connects to `addr` again and again, and yields what each probe found, failures included. A name
- * is resolved for the first probe, and again after {@linkcode MeasureLatencyOptions.resolveAfter} failures.
+ * is resolved until it has answered, and again after so many failures in a row as
+ * {@linkcode MeasureLatencyOptions.resolveAfter} says.
  *
  * Probes are polite: each ends with FIN, and hears the peer out for up to a second, which is not
  * part of its time. No connection is left open when the iteration ends.

@@ -60,6 +60,7 @@ export const USES: Record<string, Use> = {
     handler: (conn) => writeAll(conn, new TextEncoder().encode("HTTP/1.0 204 No Content\r\n\r\n")),
     args: (server) => [`http://${formatAddr(server.addr)}/`],
   },
+  latency: { args: (server) => [formatAddr(server.addr), "--count", "1"] },
   proxy: {
     args: (server) => ["--listen", "0", "--to", formatAddr(server.addr)],
     works: async (script) => {
