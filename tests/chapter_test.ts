@@ -4,7 +4,7 @@ import { assert, assertEquals } from "@std/assert";
 import { needs } from "./_needs.ts";
 import { ROOT } from "./_script.ts";
 
-/** The headings of the chapter, without their marks, and those in bold that lessons are about. */
+/** The headings of the chapter, without their marks, and the most important ones in bold. */
 const SECTIONS = [
   "8.2 Sockets TCP : création, connexion, échange, fermeture",
   "Introduction",
@@ -68,6 +68,24 @@ const SECTIONS = [
   "Récapitulatif",
   "Points clés à retenir",
   "Prochaines étapes",
+];
+
+/** What stands in bold between them, and is a place for a lesson. */
+const PARTS = [
+  "Choix de l'adresse",
+  "Erreurs courantes",
+  "Cas d'usage réel : serveur multi-interface",
+  "Comprendre le backlog",
+  "Cas d'usage réel : dimensionnement du backlog",
+  "Cas d'usage : mesure de latence",
+  "Cas d'usage réel : connection pooling",
+  "Solution : sendall()",
+  "Cas d'usage : signaler la fin d'envoi",
+  "Cas d'usage : fermeture brutale",
+  "Conséquences du RST",
+  "Visualiser les états",
+  "Cas d'usage : monitoring des connexions",
+  "Client correspondant",
 ];
 
 /** Its functions and classes. */
@@ -143,7 +161,7 @@ needs({ read: true }, "docs/chapter.md counts its errata, and each is shown", as
 needs({ read: true }, "every lesson stands in a section that the chapter has", async () => {
   const folder = new URL("cmd/scenarios/", ROOT);
   // The lab says the numbers itself, and a long heading without what it has in brackets.
-  const headings = SECTIONS.map((section) => section.replace(/^\d+\. /, ""))
+  const headings = [...SECTIONS, ...PARTS].map((section) => section.replace(/^\d+\. /, ""))
     .flatMap((section) => [section, section.replace(/ \(.*\)$/, "")]);
   const strays: string[] = [];
   for await (const { name } of Deno.readDir(folder)) {
