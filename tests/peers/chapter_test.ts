@@ -3,7 +3,7 @@
  * them, and says what does hold.
  */
 
-import { assert, assertEquals, assertGreater, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertGreater, assertLess, assertThrows } from "@std/assert";
 import { createServer } from "node:net";
 import { serveTcp } from "../../lib/server/server.ts";
 import { needs } from "../_needs.ts";
@@ -106,6 +106,12 @@ needs(PYTHON, "chapter, not so: SO_RCVBUF sets the size that it is given, for sp
   assertEquals(fixed, [doubled, doubled]);
   const [before, after] = free as [number, number];
   assertGreater(after, before);
+});
+
+needs(PYTHON, "chapter, not so: room in a queue takes memory", async () => {
+  const { more, asked } = await experiment("backlog_memory");
+  // A pointer for each place would be the least.
+  assertLess(more, (asked as number) * 8 / 1024 / 2);
 });
 
 needs(PYTHON, "chapter, not so: who comes when the queue is full is refused by RST", async () => {
