@@ -51,7 +51,7 @@ export class PoolCore<Resource extends Disposable, Lent>
   #ids = 0;
   #checking = 0;
   #lentCount = 0;
-  /** Failed in a row, and when to try again. */
+  /** Rounds of opening that failed in a row, and when to try again. */
   #failures = 0;
   #retryAt = -Infinity;
   #lastFailure: unknown;
@@ -374,7 +374,10 @@ export class PoolCore<Resource extends Disposable, Lent>
     const { world, whenOpenFails } = this.#limits;
     this.#counts.openFailed++;
     this.#lastFailure = error;
-    this.#retryAt = at + backoffDelay(++this.#failures, world.random());
+    // Of those that were begun together, only the first to fail counts: fifty are not fifty in a row.
+    if (opening.started >= this.#retryAt) {
+      this.#retryAt = at + backoffDelay(++this.#failures, world.random());
+    }
     this.#tell?.({ type: "openFailed", at, error });
     this.#warming?.reject(error);
     this.#warming = undefined;
