@@ -1,14 +1,15 @@
 /** The life of a pool: who is served when, and what is opened and closed for that. */
 
-import { backoffDelay } from "./backoff.ts";
 import type { AcquireOptions, Pool, PoolShutdownOptions, PoolSize } from "./pool_handle.ts";
 import { Alarm } from "./pool_alarm.ts";
-import type { CutLease, PoolDrainReport } from "./pool_drain.ts";
+import type { Draining, PoolDrainReport } from "./pool_drain.ts";
 import { Entry } from "./pool_entry.ts";
 import { PoolClosedError, PoolFullError, PoolTimeoutError } from "./pool_errors.ts";
 import type { PoolCloseReason, PoolEvent, PoolStats } from "./pool_events.ts";
+import { Held } from "./pool_held.ts";
 import { EntryLease, type Lender, type PoolLease } from "./pool_lease.ts";
 import { Line, Waiter } from "./pool_line.ts";
+import { Openings } from "./pool_openings.ts";
 import { type CheckedLimits, checkSizes, type PoolOptions } from "./pool_options.ts";
 import { lifetime, plan } from "./pool_plan.ts";
 
@@ -18,24 +19,21 @@ const PATIENCE = 10_000;
 /** How long the process may be kept alive after the last one who waited was served. */
 const NAP = 100;
 
-/** One that is being opened. */
-interface Opening {
-  readonly started: number;
-  readonly due: number;
-  readonly cut: AbortController;
-}
-
-/** The pool that `createPool` hands out. */
+/**
+ * The pool that `createPool` hands out.
+ *
+ * It calls what is not its own: `open`, `check`, `watch`, `reusable`, `lend`, `onEvent`, and
+ * what disposes. Any of them may call the pool. So each of these calls stands where the pool is in
+ * order, and after it nothing is taken for granted.
+ */
 export class PoolCore<Resource extends Disposable, Lent>
   implements Pool<Lent>, Lender<Entry<Resource, Lent>> {
   readonly finished: Promise<void>;
   readonly #limits: CheckedLimits;
   readonly #how: PoolOptions<Resource, Lent>;
   readonly #tell: ((event: PoolEvent) => void) | undefined;
-  readonly #entries = new Set<Entry<Resource, Lent>>();
-  /** Free ones; the last one came back last, and is lent first. */
-  readonly #idle: Entry<Resource, Lent>[] = [];
-  readonly #openings = new Set<Opening>();
+  readonly #held = new Held<Resource, Lent>();
+  readonly #openings: Openings<Resource>;
   readonly #line = new Line<PoolLease<Lent>>();
   /** For those who wait, and for what is done for them: it keeps the process alive. */
   readonly #urgent: Alarm;
@@ -49,16 +47,10 @@ export class PoolCore<Resource extends Disposable, Lent>
   #max: number;
   #tickets = 0;
   #ids = 0;
-  #checking = 0;
-  #lentCount = 0;
-  /** Rounds of opening that failed in a row, and when to try again. */
-  #failures = 0;
-  #retryAt = -Infinity;
-  #lastFailure: unknown;
-  #draining: { since: number; returned: number; cut: CutLease[]; turnedAway: number } | undefined;
+  #supplying = false;
+  #draining: Draining | undefined;
   #report: Promise<PoolDrainReport> | undefined;
   #ended = false;
-  #peak = 0;
   #counts = { openFailed: 0, acquired: 0, left: 0, refused: 0, leaks: 0 };
   readonly #closed: Partial<Record<PoolCloseReason, number>> = {};
 
@@ -72,6 +64,14 @@ export class PoolCore<Resource extends Disposable, Lent>
     this.#urgent = new Alarm({ world, ref: true, nap: NAP, ring: (now) => this.#serveLate(now) });
     this.#upkeep = new Alarm({ world, ref: false, ring: (now) => this.#keepUp(now) });
     this.finished = this.#over.promise;
+    this.#openings = new Openings({
+      open: how.open,
+      timeout: limits.openTimeout,
+      world,
+      opened: (resource, took) => this.#opened(resource, took),
+      failed: (error) => this.#openFailed(error),
+      unwanted: (resource) => this.#dispose(resource),
+    });
     this.#whenAborted(signal, "aborted");
     this.#supply();
   }
@@ -80,7 +80,7 @@ export class PoolCore<Resource extends Disposable, Lent>
     const { signal, timeout = this.#limits.acquireTimeout } = options;
     if (!(timeout > 0)) return Promise.reject(wrongTimeout(timeout));
     if (signal?.aborted) return Promise.reject(signal.reason);
-    if (this.#ended || this.#draining) return Promise.reject(new PoolClosedError());
+    if (this.#closing) return Promise.reject(new PoolClosedError());
     const now = this.#now();
     const stack = this.#limits.leakAfter < Infinity ? callerStack() : undefined;
     const ticket = ++this.#tickets;
@@ -92,16 +92,17 @@ export class PoolCore<Resource extends Disposable, Lent>
         return Promise.reject(error);
       }
     }
-    if (this.#line.size >= this.#room() + this.#limits.maxWaiting) {
+    if (this.#closing) return Promise.reject(new PoolClosedError()); // while a stale one was closed
+    if (this.#line.size >= this.#room + this.#limits.maxWaiting) {
       this.#counts.refused++;
       return Promise.reject(new PoolFullError(this.stats));
     }
     const waiter = new Waiter<PoolLease<Lent>>(ticket, now, now + timeout, stack);
     this.#line.join(waiter);
     if (signal) waiter.heed(signal, () => this.#turnAway(waiter, signal.reason));
-    this.#tell?.({ type: "waiting", ticket, at: now });
     this.#urgent.set(waiter.due);
-    if (this.#idle.length > 0 || this.#entries.size + this.#openings.size < this.#max) {
+    this.#tell?.({ type: "waiting", ticket, at: now });
+    if (this.#held.idle.length > 0 || this.#held.size + this.#openings.size < this.#max) {
       this.#supply();
     }
     return waiter.promise;
@@ -123,11 +124,11 @@ export class PoolCore<Resource extends Disposable, Lent>
   }
 
   warmUp(): Promise<void> {
-    if (this.#ended || this.#draining) return Promise.reject(new PoolClosedError());
-    if (this.#entries.size >= this.#min) return Promise.resolve();
+    if (this.#closing) return Promise.reject(new PoolClosedError());
+    if (this.#held.size >= this.#min) return Promise.resolve();
     this.#warming ??= Promise.withResolvers();
     const { promise } = this.#warming;
-    this.#retryAt = -Infinity;
+    this.#openings.retryAt = -Infinity;
     this.#supply();
     return promise;
   }
@@ -136,26 +137,29 @@ export class PoolCore<Resource extends Disposable, Lent>
     checkSizes(min, max);
     this.#min = min;
     this.#max = max;
-    while (this.#idle.length > 0 && this.#entries.size > max) this.#close(this.#idle[0]!, "shrunk");
+    for (const entry of this.#held.idle.slice()) {
+      if (this.#held.size > this.#max) this.#closeIdle(entry, "shrunk");
+    }
     this.#warmed();
     this.#planUpkeep();
     this.#supply();
   }
 
   get stats(): PoolStats {
-    const lent = this.#lent();
+    const held = this.#held;
     const now = this.#now();
+    const since = held.list("lent").reduce((first, { since }) => Math.min(first, since), now);
     return {
       min: this.#min,
       max: this.#max,
-      size: this.#entries.size,
-      idle: this.#idle.length,
-      checking: this.#checking,
-      lent: lent.length,
+      size: held.size,
+      idle: held.idle.length,
+      checking: held.checking,
+      lent: held.lent,
       opening: this.#openings.size,
       waiting: this.#line.size,
-      longestHeld: lent.reduce((longest, { since }) => Math.max(longest, now - since), 0),
-      peak: this.#peak,
+      longestHeld: now - since,
+      peak: held.peak,
       opened: this.#ids,
       ...this.#counts,
       closed: { ...this.#closed },
@@ -178,50 +182,49 @@ export class PoolCore<Resource extends Disposable, Lent>
   }
 
   giveBack(entry: Entry<Resource, Lent>, destroy: boolean): void {
-    const at = this.#now();
-    this.#tell?.({ type: "returned", id: entry.id, at, held: at - entry.since });
-    if (this.#draining) this.#draining.returned++;
-    entry.state = "between";
+    const now = this.#now();
+    const held = now - entry.since;
     entry.lease = undefined;
     entry.stack = undefined;
-    this.#lentCount--;
+    this.#held.turn(entry, "between", now);
+    if (this.#draining) this.#draining.returned++;
+    this.#tell?.({ type: "returned", id: entry.id, at: now, held });
     if (destroy) this.#close(entry, "destroyed");
-    else if (!this.#isReusable(entry)) this.#close(entry, "unusable");
-    else this.#free(entry, at);
+    else if (!entry.closed && !this.#isReusable(entry)) this.#close(entry, "unusable");
+    else if (!entry.closed) this.#free(entry, now);
     if (entry.closed) this.#supply();
   }
 
   /** Lends what has just become free, or keeps it, or closes it if it is not needed any more. */
   #free(entry: Entry<Resource, Lent>, now: number): void {
-    if (this.#entries.size > this.#max) this.#close(entry, "shrunk");
+    if (this.#held.size > this.#max) this.#close(entry, "shrunk");
     else if (now >= entry.expires) this.#close(entry, "lifetime");
     else if (this.#line.size === 0 && this.#draining) this.#close(entry, "drained");
     else if (this.#line.size > 0 && this.#how.check === undefined) this.#serve(entry, now);
     else {
       this.#rest(entry, now);
-      if (entry.state === "idle" && this.#line.size > 0) this.#supply();
+      if (this.#line.size > 0) this.#supply();
     }
   }
 
   /** It is free. */
   #rest(entry: Entry<Resource, Lent>, now: number): void {
-    entry.state = "idle";
-    entry.since = now;
-    this.#idle.push(entry);
-    this.#tell?.({ type: "idle", id: entry.id, at: now });
+    this.#held.turn(entry, "idle", now);
     this.#upkeep.set(Math.min(entry.expires, this.#idleUntil(entry)));
     try {
       this.#how.watch?.(entry.resource, entry.gone);
     } catch (error) {
       this.#close(entry, "broken", error);
     }
+    // Only now, as whoever is told may want it: it must be watched before it is lent again.
+    if (entry.state === "idle") this.#tell?.({ type: "idle", id: entry.id, at: now });
   }
 
   /** The first in line gets it. */
   #serve(entry: Entry<Resource, Lent>, now: number): void {
     const waiter = this.#line.first!;
     const { ticket, since, stack } = waiter;
-    this.#leaveLine(waiter);
+    this.#line.leave(waiter);
     try {
       // Not a promise of it, which would cost more than all the rest.
       waiter.resolve(this.#lend(entry, ticket, since, now, stack));
@@ -237,15 +240,16 @@ export class PoolCore<Resource extends Disposable, Lent>
     now: number,
     stack: string | undefined,
   ): PoolLease<Lent> {
-    entry.state = "lent";
-    entry.since = now;
+    this.#held.turn(entry, "lent", now);
     entry.stack = stack;
     entry.leaked = false;
     const lease = entry.lease = new EntryLease<Entry<Resource, Lent>, Lent>(entry, this);
     this.#counts.acquired++;
-    this.#peak = Math.max(this.#peak, ++this.#lentCount);
-    this.#tell?.({ type: "lent", id: entry.id, at: now, ticket, waited: now - since });
     this.#upkeep.set(now + this.#limits.leakAfter);
+    if (this.#tell !== undefined) {
+      this.#tell({ type: "lent", id: entry.id, at: now, ticket, waited: now - since });
+      if (lease.released) throw new PoolClosedError();
+    }
     const { lend } = this.#how;
     if (lend === undefined) lease.lend(entry.resource as unknown as Lent);
     else {
@@ -259,53 +263,69 @@ export class PoolCore<Resource extends Disposable, Lent>
     return lease;
   }
 
-  /** A free one that is worth lending, taken off the shelf; what is not is closed on the way. */
+  /** A free one that is worth lending; what is not is closed on the way. */
   #fresh(now: number): Entry<Resource, Lent> | undefined {
-    for (let entry = this.#idle.at(-1); entry !== undefined; entry = this.#idle.at(-1)) {
-      if (now >= entry.expires) this.#close(entry, "lifetime");
-      else if (now >= this.#idleUntil(entry)) this.#close(entry, "idle");
-      else return this.#idle.pop();
+    const { idle } = this.#held;
+    for (let entry = idle.at(-1); entry !== undefined; entry = idle.at(-1)) {
+      const reason = this.#stale(entry, now);
+      if (reason === undefined) return entry;
+      this.#close(entry, reason);
     }
     return undefined;
   }
 
+  /** Why it must not be free any longer. */
+  #stale(entry: Entry<Resource, Lent>, now: number): "lifetime" | "idle" | undefined {
+    if (now >= entry.expires) return "lifetime";
+    return now >= this.#idleUntil(entry) ? "idle" : undefined;
+  }
+
   /** Begins what those who wait, and the minimum, need. */
   #supply(): void {
-    if (this.#ended) return;
-    const now = this.#now();
+    if (this.#supplying) return; // called by what it has called: it will see
+    this.#supplying = true;
+    while (!this.#ended && this.#supplyOne(this.#now()));
+    this.#supplying = false;
+    this.#finishIfDone();
+  }
+
+  /** Begins the next one of what is needed; whether there may be another. */
+  #supplyOne(now: number): boolean {
     const { check, open, fill } = plan({
       min: this.#draining ? 0 : this.#min,
       max: this.#max,
-      size: this.#entries.size,
-      idle: this.#idle.length,
-      checking: this.#checking,
+      size: this.#held.size,
+      idle: this.#held.idle.length,
+      checking: this.#held.checking,
       opening: this.#openings.size,
       waiting: this.#line.size,
     });
-    for (let i = 0; i < check && this.#line.size > 0; i++) {
+    if (check > 0) {
       const entry = this.#fresh(now);
-      if (entry === undefined) return this.#supply(); // all were stale: count again
+      if (entry === undefined) return true; // all were stale: count again
       if (this.#how.check === undefined) this.#serve(entry, now);
       else this.#check(entry, now);
+      return true;
     }
-    const wait = now < this.#retryAt;
-    const wanted = wait && this.#limits.whenOpenFails === "retry" ? 0 : open;
-    const count = wanted + (wait ? 0 : fill);
-    for (let i = 0; i < count; i++) this.#open(now);
-    if (wait && (open > wanted || fill > 0)) {
-      (open > wanted ? this.#urgent : this.#upkeep).set(this.#retryAt);
+    const { retryAt } = this.#openings;
+    const { openTimeout, whenOpenFails } = this.#limits;
+    if (open > 0 && (now >= retryAt || whenOpenFails === "fail") || fill > 0 && now >= retryAt) {
+      this.#urgent.set(now + openTimeout);
+      this.#openings.begin(now);
+      return true;
     }
-    this.#finishIfDone();
+    if (open > 0) this.#urgent.set(retryAt);
+    else if (fill > 0) this.#upkeep.set(retryAt);
+    return false;
   }
 
   /** Looks whether it can be lent; whoever is first in line by then gets it. */
   #check(entry: Entry<Resource, Lent>, now: number): void {
-    entry.state = "checking";
-    entry.since = now;
+    this.#held.turn(entry, "checking", now);
     entry.checkedFor = this.#tickets;
-    this.#checking++;
-    this.#tell?.({ type: "checking", id: entry.id, at: now });
     this.#urgent.set(now + this.#limits.checkTimeout);
+    this.#tell?.({ type: "checking", id: entry.id, at: now });
+    if (entry.state !== "checking") return;
     const failed = (error: unknown) => this.#checked(entry, false, error);
     try {
       const verdict = this.#how.check!(entry.resource);
@@ -321,68 +341,41 @@ export class PoolCore<Resource extends Disposable, Lent>
     const now = this.#now();
     if (!good) this.#close(entry, "check", error);
     else {
-      this.#checking--;
-      entry.state = "between";
+      this.#held.turn(entry, "between", now);
       const next = this.#line.first?.ticket ?? 0;
       if (next > entry.checkedFor) return this.#check(entry, now); // asked after we looked
-      if (next > 0 && this.#entries.size <= this.#max) return this.#serve(entry, now);
+      if (next > 0 && this.#held.size <= this.#max) return this.#serve(entry, now);
       this.#free(entry, now);
     }
     this.#supply();
   }
 
-  #open(now: number): void {
-    const opening = {
-      started: now,
-      due: now + this.#limits.openTimeout,
-      cut: new AbortController(),
-    };
-    this.#openings.add(opening);
-    this.#urgent.set(opening.due);
-    Promise.try(this.#how.open, { signal: opening.cut.signal }).then(
-      (resource) => this.#opened(opening, resource),
-      (error) => this.#openFailed(opening, error),
-    );
-  }
-
-  #opened(opening: Opening, resource: Resource): void {
-    if (!this.#openings.delete(opening)) return dispose(resource); // nobody counts on it any more
+  #opened(resource: Resource, took: number): void {
     const { world, maxLifetime, lifetimeJitter } = this.#limits;
-    const at = this.#now();
-    const span = lifetime(maxLifetime, lifetimeJitter, world.random());
+    const now = this.#now();
     const entry = new Entry<Resource, Lent>(
       ++this.#ids,
       resource,
-      at + span,
+      now + lifetime(maxLifetime, lifetimeJitter, world.random()),
       (entry, reason, error) => this.#gone(entry, reason, error),
     );
-    this.#entries.add(entry);
-    this.#failures = 0;
-    this.#retryAt = -Infinity;
-    this.#lastFailure = undefined;
-    this.#tell?.({ type: "opened", id: entry.id, at, took: at - opening.started });
+    this.#held.add(entry);
     this.#warmed();
-    if (this.#line.size > 0 && this.#entries.size <= this.#max) this.#serve(entry, at);
-    else this.#free(entry, at);
+    this.#tell?.({ type: "opened", id: entry.id, at: now, took });
+    if (entry.closed) return;
+    if (this.#line.size > 0 && this.#held.size <= this.#max) this.#serve(entry, now);
+    else this.#free(entry, now);
     this.#planUpkeep(); // with one more held, another one may be one too many
     this.#supply();
   }
 
-  #openFailed(opening: Opening, error: unknown): void {
-    if (!this.#openings.delete(opening)) return;
-    const at = this.#now();
-    const { world, whenOpenFails } = this.#limits;
+  #openFailed(error: unknown): void {
     this.#counts.openFailed++;
-    this.#lastFailure = error;
-    // Of those that were begun together, only the first to fail counts: fifty are not fifty in a row.
-    if (opening.started >= this.#retryAt) {
-      this.#retryAt = at + backoffDelay(++this.#failures, world.random());
-    }
-    this.#tell?.({ type: "openFailed", at, error });
     this.#warming?.reject(error);
     this.#warming = undefined;
-    const first = this.#line.first;
-    if (first && whenOpenFails === "fail") this.#turnAway(first, error);
+    this.#tell?.({ type: "openFailed", at: this.#now(), error });
+    const { first } = this.#line;
+    if (first && this.#limits.whenOpenFails === "fail") this.#turnAway(first, error);
     this.#supply();
   }
 
@@ -392,43 +385,37 @@ export class PoolCore<Resource extends Disposable, Lent>
     this.#supply();
   }
 
+  /** It was free when somebody looked; if it still is, it is closed. */
+  #closeIdle(entry: Entry<Resource, Lent>, reason: PoolCloseReason): void {
+    if (entry.state === "idle") this.#close(entry, reason);
+  }
+
   #close(entry: Entry<Resource, Lent>, reason: PoolCloseReason, error?: unknown): void {
-    if (entry.state === "idle") this.#idle.splice(this.#idle.lastIndexOf(entry), 1);
-    if (entry.state === "checking") this.#checking--;
-    entry.state = "closed";
-    this.#entries.delete(entry);
+    if (entry.closed) return;
+    const now = this.#now();
+    this.#held.turn(entry, "closed", now);
     this.#closed[reason] = (this.#closed[reason] ?? 0) + 1;
-    const told = { type: "closed", id: entry.id, at: this.#now(), reason } as const;
+    const told = { type: "closed", id: entry.id, at: now, reason } as const;
     this.#tell?.(error === undefined ? told : { ...told, error });
-    dispose(entry.resource);
+    this.#dispose(entry.resource);
   }
 
   #turnAway(waiter: Waiter<PoolLease<Lent>>, error: unknown): void {
+    if (!this.#line.leave(waiter)) return;
     const { ticket, since } = waiter;
     const at = this.#now();
-    this.#leaveLine(waiter);
     this.#counts.left++;
-    this.#tell?.({ type: "left", ticket, at, waited: at - since, error });
     waiter.reject(error);
+    this.#tell?.({ type: "left", ticket, at, waited: at - since, error });
     this.#finishIfDone();
-  }
-
-  #leaveLine(waiter: Waiter<PoolLease<Lent>>): void {
-    this.#line.leave(waiter);
   }
 
   /** Tells those whose time is up, and returns when the next one's is. */
   #serveLate(now: number): number {
-    for (const opening of this.#openings) {
-      if (opening.due > now) continue;
-      const { openTimeout } = this.#limits;
-      const late = new DOMException(`Cannot open within ${openTimeout} ms`, "TimeoutError");
-      opening.cut.abort(late);
-      this.#openFailed(opening, late);
-    }
+    this.#openings.giveUpLate(now);
     for (const waiter of this.#line.late(now)) {
       const { since } = waiter;
-      const cause = this.#lastFailure;
+      const cause = this.#openings.lastFailure;
       const error = new PoolTimeoutError(
         now - since,
         this.stats,
@@ -436,30 +423,30 @@ export class PoolCore<Resource extends Disposable, Lent>
       );
       this.#turnAway(waiter, error);
     }
-    let due = this.#line.earliest();
-    for (const entry of this.#checking > 0 ? this.#entries : []) {
-      if (entry.state !== "checking") continue;
-      const end = entry.since + this.#limits.checkTimeout;
-      if (end <= now) this.#close(entry, "check");
-      else due = Math.min(due, end);
+    const { checkTimeout } = this.#limits;
+    let due = Infinity;
+    for (const entry of this.#held.checking > 0 ? this.#held.list("checking") : []) {
+      const end = entry.since + checkTimeout;
+      if (end > now) due = Math.min(due, end);
+      else if (entry.state === "checking") this.#close(entry, "check");
     }
     this.#supply();
-    for (const opening of this.#openings) due = Math.min(due, opening.due);
-    return due;
+    // Late ones are gone by now: what this finds are those to come.
+    return Math.min(due, this.#line.earliest(), this.#openings.giveUpLate(now));
   }
 
   /** Closes what is too old, tells of leaks, fills up; returns when to look again. */
   #keepUp(now: number): number {
-    for (const entry of this.#lent()) {
-      if (entry.leaked || now - entry.since < this.#limits.leakAfter) continue;
+    for (const entry of this.#held.list("lent")) {
+      const { id, since, stack = "" } = entry;
+      if (entry.state !== "lent" || entry.leaked || now - since < this.#limits.leakAfter) continue;
       entry.leaked = true;
       this.#counts.leaks++;
-      const { id, since, stack = "" } = entry;
       this.#tell?.({ type: "leak", id, at: now, held: now - since, stack });
     }
-    for (const entry of this.#idle.slice()) {
-      if (now >= entry.expires) this.#close(entry, "lifetime");
-      else if (now >= this.#idleUntil(entry)) this.#close(entry, "idle");
+    for (const entry of this.#held.idle.slice()) {
+      const reason = this.#stale(entry, now);
+      if (reason !== undefined) this.#closeIdle(entry, reason);
     }
     this.#supply();
     return this.#nextUpkeep();
@@ -467,7 +454,7 @@ export class PoolCore<Resource extends Disposable, Lent>
 
   #nextUpkeep(): number {
     let due = Infinity;
-    for (const entry of this.#entries) {
+    for (const entry of this.#held.list()) {
       if (entry.state === "idle") due = Math.min(due, entry.expires, this.#idleUntil(entry));
       else if (entry.state === "lent" && !entry.leaked) {
         due = Math.min(due, entry.since + this.#limits.leakAfter);
@@ -482,20 +469,20 @@ export class PoolCore<Resource extends Disposable, Lent>
 
   /** Until when it may be free, as long as no one of the minimum must be kept for it. */
   #idleUntil(entry: Entry<Resource, Lent>): number {
-    return this.#entries.size > this.#min ? entry.since + this.#limits.idleTimeout : Infinity;
+    return this.#held.size > this.#min ? entry.since + this.#limits.idleTimeout : Infinity;
   }
 
   #isReusable({ resource }: Entry<Resource, Lent>): boolean {
     try {
       return this.#how.reusable?.(resource) ?? true;
     } catch (error) {
-      reportError(error);
+      this.#onError(error);
       return false;
     }
   }
 
   #warmed(): void {
-    if (this.#entries.size < this.#min) return;
+    if (this.#held.size < this.#min) return;
     this.#warming?.resolve();
     this.#warming = undefined;
   }
@@ -519,14 +506,8 @@ export class PoolCore<Resource extends Disposable, Lent>
 
   /** Nobody waits and nobody will: what is free or on its way is not needed. */
   #clearAway(): void {
-    for (const entry of this.#idle.slice()) this.#close(entry, "drained");
-    this.#abandonOpenings(new PoolClosedError());
-  }
-
-  #abandonOpenings(reason: unknown): void {
-    const openings = [...this.#openings];
-    this.#openings.clear();
-    for (const { cut } of openings) cut.abort(reason);
+    for (const entry of this.#held.idle.slice()) this.#closeIdle(entry, "drained");
+    this.#openings.abandon(new PoolClosedError());
   }
 
   /** Now: turns everybody away and closes everything. */
@@ -540,16 +521,14 @@ export class PoolCore<Resource extends Disposable, Lent>
     }
     this.#warming?.reject(error);
     this.#warming = undefined;
-    this.#abandonOpenings(error);
+    this.#openings.abandon(error);
     const now = this.#now();
-    for (const entry of [...this.#entries]) {
-      if (entry.state !== "lent") this.#close(entry, reason === "cut" ? "drained" : "aborted");
-      else {
+    for (const entry of this.#held.list()) {
+      if (entry.state === "lent") {
         this.#draining?.cut.push({ id: entry.id, held: now - entry.since, stack: entry.stack });
         entry.lease?.revoke();
-        this.#lentCount--;
         this.#close(entry, reason);
-      }
+      } else this.#close(entry, reason === "cut" ? "drained" : "aborted");
     }
     this.#finishIfDone();
   }
@@ -558,7 +537,7 @@ export class PoolCore<Resource extends Disposable, Lent>
     if (!this.#ended && !this.#draining) return;
     if (this.#line.size > 0) return;
     if (!this.#ended) this.#clearAway();
-    if (this.#entries.size > 0) return;
+    if (this.#held.size > 0) return;
     this.#ended = true;
     this.#urgent.clear();
     this.#upkeep.clear();
@@ -572,13 +551,27 @@ export class PoolCore<Resource extends Disposable, Lent>
     signal?.addEventListener("abort", end, { once: true, signal: this.#done.signal });
   }
 
-  /** How many more could be lent now, if all that is held is good. */
-  #room(): number {
-    return Math.max(0, this.#max - this.#lentCount);
+  /** Whether it lends nothing new. */
+  get #closing(): boolean {
+    return this.#ended || this.#draining !== undefined;
   }
 
-  #lent(): Entry<Resource, Lent>[] {
-    return [...this.#entries].filter(({ state }) => state === "lent");
+  /** How many more could be lent now, if all that is held is good. */
+  get #room(): number {
+    return Math.max(0, this.#max - this.#held.lent);
+  }
+
+  /** Closing is the resource's own business: what it throws must not stop the pool. */
+  #dispose(resource: Resource): void {
+    try {
+      resource[Symbol.dispose]();
+    } catch (error) {
+      this.#onError(error);
+    }
+  }
+
+  #onError(error: unknown): void {
+    guarded(this.#limits.onError)(error);
   }
 
   /** Who looks on wants to know it exactly. */
@@ -590,15 +583,6 @@ export class PoolCore<Resource extends Disposable, Lent>
 
 function wrongTimeout(timeout: number): RangeError {
   return new RangeError(`Cannot acquire as 'timeout' must be > 0: current value is ${timeout}`);
-}
-
-/** Closing is the resource's own business: what it throws must not stop the pool. */
-function dispose(resource: Disposable): void {
-  try {
-    resource[Symbol.dispose]();
-  } catch (error) {
-    reportError(error);
-  }
 }
 
 /** Where acquire() was called, without the pool's own frames. */

@@ -25,3 +25,12 @@ export interface PoolDrainReport {
   /** Acquires that were in line when the patience was over. */
   readonly turnedAway: number;
 }
+
+/** What is counted for the report while a pool drains. */
+export interface Draining {
+  /** When it began. */
+  readonly since: number;
+  returned: number;
+  readonly cut: CutLease[];
+  turnedAway: number;
+}

@@ -22,6 +22,8 @@ export class Waiter<Lease> {
   reject!: (error: unknown) => void;
   /** Ends its listening to its signal. */
   forget: (() => void) | undefined = undefined;
+  /** Whether it has left the line. */
+  left = false;
   /** Who is ahead, and who behind. */
   ahead: Waiter<Lease> | undefined = undefined;
   behind: Waiter<Lease> | undefined = undefined;
@@ -62,8 +64,10 @@ export class Line<Lease> {
     this.size++;
   }
 
-  /** Leaves, served or not. Only who is in line can. */
-  leave(waiter: Waiter<Lease>): void {
+  /** Leaves, served or not; `false` if it had left before. */
+  leave(waiter: Waiter<Lease>): boolean {
+    if (waiter.left) return false;
+    waiter.left = true;
     const { ahead, behind } = waiter;
     if (ahead === undefined) this.first = behind;
     else ahead.behind = behind;
@@ -72,6 +76,7 @@ export class Line<Lease> {
     waiter.ahead = waiter.behind = undefined;
     this.size--;
     waiter.forget?.();
+    return true;
   }
 
   /** Those whose patience is over. */

@@ -90,6 +90,13 @@ export interface PoolLimits {
   /** Hears all that happens, as it happens. What it throws goes to `reportError`. */
   onEvent?: (event: PoolEvent) => void;
   /**
+   * Hears what nobody else could be told: what `Symbol.dispose` of something held, or `reusable`,
+   * threw. The pool goes on.
+   *
+   * @default {reportError}, which ends a process that does not listen to `"error"` events
+   */
+  onError?: (error: unknown) => void;
+  /**
    * The clock and the dice.
    *
    * @default {realWorld}
@@ -148,6 +155,7 @@ export function checkLimits(options: PoolLimits) {
     leakAfter = Infinity,
     signal,
     onEvent,
+    onError = reportError,
     world = realWorld,
   } = options;
   checkSizes(min, max);
@@ -171,6 +179,7 @@ export function checkLimits(options: PoolLimits) {
     lifetimeJitter,
     signal,
     onEvent,
+    onError,
     world,
   };
 }

@@ -37,7 +37,8 @@ export interface TcpPoolOptions extends PoolLimits {
   dial?: Omit<DialOptions, "signal" | "world">;
   /**
    * Called with each new connection before anybody gets it: the place to log in, or to read the
-   * greeting of a server that speaks first. If it throws, opening has failed.
+   * greeting of a server that speaks first. If it throws, opening has failed. It counts as part of
+   * `openTimeout`: after that the connection is closed, and whatever waits on it fails.
    */
   prepare?: (conn: LentConn, info: { signal: AbortSignal }) => void | Promise<void>;
   /**
@@ -90,17 +91,8 @@ export function tcpPool(
     ...limits,
     open: async ({ signal }) => {
       const watched = new WatchedConn(await dial(addr, { ...how, signal, world }));
-      const preparing = { released: false };
-      try {
-        await prepare?.(new LentConn(watched, preparing), { signal });
-        signal.throwIfAborted();
-        return watched;
-      } catch (error) {
-        watched[Symbol.dispose]();
-        throw error;
-      } finally {
-        preparing.released = true;
-      }
+      if (prepare !== undefined) await prepared(watched, prepare, signal);
+      return watched;
     },
     watch: (watched, gone) => watched.watch(gone),
     // What the turn brings reaches the waiting read first, which then says that it is gone.
@@ -118,6 +110,29 @@ export function tcpPool(
   });
   pool.finished.then(() => turns[Symbol.dispose]());
   return pool;
+}
+
+/** Has `prepare` do its work; if that fails or is called off, the connection is closed. */
+async function prepared(
+  watched: WatchedConn,
+  prepare: NonNullable<TcpPoolOptions["prepare"]>,
+  signal: AbortSignal,
+): Promise<void> {
+  const lease = { released: false };
+  // What waits for the peer may know nothing of the signal, but it fails when that is closed.
+  const cut = () => watched[Symbol.dispose]();
+  signal.addEventListener("abort", cut);
+  try {
+    signal.throwIfAborted();
+    await prepare(new LentConn(watched, lease), { signal });
+    signal.throwIfAborted();
+  } catch (error) {
+    cut();
+    throw error;
+  } finally {
+    lease.released = true;
+    signal.removeEventListener("abort", cut);
+  }
 }
 
 /** Whatever died was closed by then, and its check means nothing any more. */

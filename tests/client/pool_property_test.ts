@@ -18,10 +18,16 @@ class Thing implements Disposable {
   /** When it began to be looked at the last time. */
   checked = -1;
   gone: (() => void) | undefined;
+  readonly #disposed: () => void;
+
+  constructor(disposed: () => void) {
+    this.#disposed = disposed;
+  }
 
   [Symbol.dispose](): void {
     assert(this.open, "disposed twice");
     this.open = false;
+    this.#disposed();
   }
 }
 
@@ -48,8 +54,13 @@ class Real {
   max: number;
   shutdown: Promise<unknown> | undefined;
   closed = false;
+  /** What the pool should have kept to itself. */
+  readonly errors: unknown[] = [];
+  readonly #reactions: Reaction[];
+  #made = false;
 
-  constructor({ min, max, checks, retry, seed }: Setup) {
+  constructor({ min, max, checks, retry, seed, reactions }: Setup) {
+    this.#reactions = [...reactions];
     this.world = seededWorld(seed);
     this.max = max;
     const options: PoolOptions<Thing> = {
@@ -67,24 +78,37 @@ class Real {
       watch: (thing, gone) => {
         thing.gone = () => gone("finished");
         if (thing.dead) thing.gone();
+        this.react("watch()");
       },
-      reusable: (thing) => !thing.dead,
+      reusable: (thing) => {
+        this.react("reusable()");
+        return !thing.dead;
+      },
+      lend: (thing) => {
+        assert(thing.open, "a closed one is about to be lent");
+        this.react("lend()");
+        return thing;
+      },
+      onEvent: ({ type }) => this.react(type),
+      onError: (error) => this.errors.push(error),
     };
     if (checks) options.check = (thing) => this.#check(thing);
     this.pool = createPool(options);
+    this.#made = true;
   }
 
   #open(signal: AbortSignal): Promise<Thing> {
     const { promise, resolve, reject } = Promise.withResolvers<Thing>();
     const settle = (ok: boolean) => {
       if (!ok || signal.aborted) return reject(new Error("refused"));
-      const thing = new Thing();
+      const thing = new Thing(() => this.react("dispose()"));
       this.things.push(thing);
       // Never more than max, even while a larger pool shrinks.
       assert(this.open.length <= this.#highWater(), "more than max are open");
       resolve(thing);
     };
     this.openings.push({ settle, signal });
+    this.react("open()");
     return promise;
   }
 
@@ -92,6 +116,8 @@ class Real {
     thing.checked = this.steps;
     const { promise, resolve } = Promise.withResolvers<boolean>();
     this.checks.push({ thing, settle: (good) => resolve(good && !thing.dead) });
+    assert(thing.open, "a closed one is checked");
+    this.react("check()");
     return promise;
   }
 
@@ -120,6 +146,11 @@ class Real {
     this.asked.push(one);
     this.pool.acquire({ signal: one.abort.signal }).then(
       (lease) => {
+        if (lease.released) {
+          assert(this.closed, "lent and taken away again");
+          one.state = "over";
+          return;
+        }
         const thing = lease.value;
         assert(one.state === "waiting", "served after it was turned away");
         assert(thing.open, "a closed one was lent");
@@ -150,10 +181,24 @@ class Real {
     if (destroy && thing !== undefined) assert(!thing.open, "destroyed and yet open");
   }
 
+  /** In the middle of what the pool does, it is told to do something else. */
+  react(on: string): void {
+    if (!this.#made) return; // it begins to open while it is made
+    const at = this.#reactions.findIndex((reaction) => reaction.on === on);
+    const [reaction] = at < 0 ? [] : this.#reactions.splice(at, 1);
+    if (reaction !== undefined) act(this, reaction.act, reaction.which);
+  }
+
+  abort(which: number): void {
+    const waiting = this.asked.filter(({ state }) => state === "waiting");
+    waiting[which % waiting.length]?.abort.abort();
+  }
+
   /** After each step: nobody is forgotten, nothing is lent that was dead before. */
   async settle(): Promise<void> {
     this.steps++;
     for (let i = 0; i < 30; i++) await undefined;
+    assertEquals(this.errors, []);
     const { pool } = this;
     const stats = pool.stats;
     const waiting = this.asked.filter(({ state }) => state === "waiting").length;
@@ -190,6 +235,45 @@ interface Setup {
   checks: boolean;
   retry: boolean;
   seed: number;
+  reactions: Reaction[];
+}
+
+/** What is done, once, when the pool next calls or tells `on`. */
+interface Reaction {
+  on: string;
+  act: typeof ACTS[number];
+  which: number;
+}
+
+const ACTS = ["acquire", "release", "destroy", "abort", "resize", "shutdown", "end"] as const;
+
+/** Everything that a pool calls that is not its own, and all it tells. */
+const CALLS = [
+  ...["open()", "check()", "watch()", "reusable()", "lend()", "dispose()"],
+  ...["opened", "idle", "checking", "lent", "returned", "closed"],
+  ...["waiting", "left", "openFailed", "draining"],
+];
+
+function act(real: Real, what: Reaction["act"], which: number): void {
+  switch (what) {
+    case "acquire":
+      return real.ask();
+    case "release":
+      return real.release(which, false);
+    case "destroy":
+      return real.release(which, true);
+    case "abort":
+      return real.abort(which);
+    case "resize":
+      return real.resize(0, 1 + which % 4);
+    case "shutdown":
+      real.closed = true;
+      real.shutdown = real.pool.shutdown();
+      return;
+    case "end":
+      real.closed = true;
+      return real.end.abort();
+  }
 }
 
 type Command = fc.AsyncCommand<object, Real>;
@@ -213,12 +297,7 @@ const COMMANDS = [
   index.map((which) => command(`release ${which}`, (real) => real.release(which, false))),
   index.map((which) => command(`release ${which}`, (real) => real.release(which, false))),
   index.map((which) => command(`destroy ${which}`, (real) => real.release(which, true))),
-  index.map((which) =>
-    command(`abort ${which}`, (real) => {
-      const waiting = real.asked.filter(({ state }) => state === "waiting");
-      waiting[which % waiting.length]?.abort.abort();
-    })
-  ),
+  index.map((which) => command(`abort ${which}`, (real) => real.abort(which))),
   fc.tuple(index, fc.boolean()).map(([which, ok]) =>
     command(`${ok ? "open" : "fail to open"} ${which}`, (real) => {
       real.openings.splice(which % (real.openings.length || 1), 1)[0]?.settle(ok);
@@ -253,16 +332,22 @@ const COMMANDS = [
   ),
 ];
 
-const ENDINGS = [
-  command("shutdown", (real) => {
-    real.closed = true;
-    real.shutdown ??= real.pool.shutdown();
+const ENDINGS = (["shutdown", "end"] as const).map((what) =>
+  command(what, (real) => act(real, what, 0))
+);
+
+const reactions = fc.array(
+  fc.record({
+    on: fc.constantFrom(...CALLS),
+    // To end it is the end of the game, so most do something else.
+    act: fc.oneof(
+      { weight: 9, arbitrary: fc.constantFrom(...ACTS.slice(0, 5)) },
+      { weight: 1, arbitrary: fc.constantFrom(...ACTS) },
+    ),
+    which: fc.nat(20),
   }),
-  command("abort the pool", (real) => {
-    real.closed = true;
-    real.end.abort();
-  }),
-];
+  { maxLength: 8 },
+);
 
 const setups = fc.record({
   min: fc.nat(1),
@@ -270,6 +355,7 @@ const setups = fc.record({
   checks: fc.boolean(),
   retry: fc.boolean(),
   seed: fc.nat(),
+  reactions,
 });
 
 Deno.test("a pool never lends twice, over-opens, forgets or leaks, whatever happens", async () => {
@@ -287,7 +373,7 @@ Deno.test("a pool never lends twice, over-opens, forgets or leaks, whatever happ
         await end(real, gently);
       },
     ),
-    { numRuns: 400 },
+    { numRuns: 600 },
   );
 });
 

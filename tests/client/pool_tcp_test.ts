@@ -3,12 +3,14 @@ import { tcpAddr } from "../../lib/addr.ts";
 import {
   LeaseReleasedError,
   type LentConn,
+  PoolClosedError,
   type PoolEvent,
   tcpPool,
   type TcpPoolOptions,
 } from "../../lib/client/mod.ts";
 import { readExact, readToEnd, writeAll } from "../../lib/stream/conn.ts";
 import { listenResettable, type ResettableConn } from "../../lib/stream/resettable.ts";
+import { seededWorld } from "../../lib/world.ts";
 import { needs } from "../_needs.ts";
 
 /** A server whose ends the test holds: as they can be closed, reset, and written to at will. */
@@ -271,6 +273,31 @@ Deno.test("prepare() that throws has failed to open, and leaves nothing open", a
   assertEquals(await server.read(new Uint8Array(1)), null);
   await failed;
   assertEquals(pool.stats.size, 0);
+});
+
+Deno.test("prepare() that waits for ever is cut with its connection, by openTimeout and by the end", async () => {
+  using reached = await reception();
+  const told: unknown[] = [];
+  const world = seededWorld(1);
+  const end = new AbortController();
+  const { pool } = pooled(reached.addr, {
+    world,
+    openTimeout: 1000,
+    signal: end.signal,
+    prepare: (conn) => readExact(conn, 1).then(() => {}, (error) => void told.push(error.name)),
+  });
+  await using _pool = pool;
+  const late = assertRejects(() => pool.acquire(), DOMException, "Cannot open within 1000 ms");
+  const first = await reached.accept();
+  await world.advance(1000);
+  await late;
+  assertEquals(await first.read(new Uint8Array(1)), null);
+
+  const ended = assertRejects(() => pool.acquire(), PoolClosedError);
+  const second = await reached.accept();
+  end.abort();
+  await ended;
+  assertEquals(await second.read(new Uint8Array(1)), null);
 });
 
 /** How a server in a process of its own is ended, and what then comes over every connection. */

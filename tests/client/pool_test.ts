@@ -279,6 +279,17 @@ Deno.test("whenOpenFails: retry tells nobody, and tries again after a wait that 
   assertEquals(factory.things.length, 1);
 });
 
+Deno.test("openings that were begun together and fail are one failure to the wait that doubles", async () => {
+  const { pool, factory, world } = scripted({ whenOpenFails: "retry", max: 50 });
+  await using _pool = pool;
+  factory.errors.push(...Array(50).fill("down"));
+  const leases = Array.from({ length: 50 }, () => pool.acquire());
+  await settle();
+  assertEquals(pool.stats.openFailed, 50);
+  await world.advance(backoffDelay(1, dice(7)()));
+  for (const lease of await Promise.all(leases)) lease.release();
+});
+
 Deno.test("a timeout while opening fails tells the last failure", async () => {
   const { pool, factory, world } = scripted({ whenOpenFails: "retry", acquireTimeout: 60 });
   await using _pool = pool;
@@ -669,4 +680,186 @@ Deno.test("a pool in the real world keeps no timer when it has ended", async () 
   const next = pool.acquire();
   lease.release();
   (await next).release();
+});
+
+Deno.test("what throws when it is disposed is closed all the same, and onError hears of it", async () => {
+  const errors: unknown[] = [];
+  const end = new AbortController();
+  let opened = 0;
+  const { pool } = scripted({
+    max: 3,
+    signal: end.signal,
+    onError: (error) => errors.push(error),
+    open: () => {
+      const number = ++opened;
+      const thing = {
+        number,
+        disposed: 0,
+        [Symbol.dispose]() {
+          throw `dispose ${number}`;
+        },
+      };
+      return thing;
+    },
+  });
+  const leases = await Promise.all([pool.acquire(), pool.acquire(), pool.acquire()]);
+  const next = pool.acquire();
+  leases[0]!.destroy();
+  (await next).release();
+  leases[1]!.release();
+  end.abort();
+  await pool.finished;
+  assertEquals(errors.toSorted(), [1, 2, 3, 4].map((number) => `dispose ${number}`));
+  assertEquals([pool.stats.size, pool.stats.lent], [0, 0]);
+});
+
+Deno.test("reusable() that throws means no, and onError hears of it", async () => {
+  const errors: unknown[] = [];
+  const { pool, reasons } = scripted({
+    reusable: () => {
+      throw "who knows";
+    },
+    onError: (error) => errors.push(error),
+  });
+  await using _pool = pool;
+  (await pool.acquire()).release();
+  assertEquals([errors, reasons()], [["who knows"], ["unusable"]]);
+});
+
+Deno.test("watch() that throws closes what it should have watched", async () => {
+  const { pool, reasons } = scripted({
+    watch: () => {
+      throw new Error("no way to watch");
+    },
+  });
+  await using _pool = pool;
+  (await pool.acquire()).release();
+  assertEquals([reasons(), pool.stats.size], [["broken"], 0]);
+});
+
+Deno.test("ten thousand that fail their check one after the other do not overflow the stack", async () => {
+  const max = 10_000;
+  let good = false;
+  const { pool, world } = scripted({ max, check: () => good });
+  await using _pool = pool;
+  const leases = await Promise.all(Array.from({ length: max }, () => pool.acquire()));
+  for (const lease of leases) lease.release();
+  using lease = await pool.acquire();
+  assertEquals([lease.id, pool.stats.closed], [max + 1, { check: max }]);
+  good = true;
+  assertEquals(world.now(), 0);
+});
+
+Deno.test("what an open() that never settles holds up is its place, until openTimeout", async () => {
+  let calls = 0;
+  const factory = new Factory();
+  const { pool, world } = scripted({
+    max: 1,
+    openTimeout: 100,
+    open: (info) => ++calls === 1 ? new Promise(() => {}) : factory.make(info),
+  });
+  const failed = assertRejects(() => pool.acquire(), DOMException, "Cannot open within 100 ms");
+  const next = pool.acquire();
+  await world.advance(100);
+  await failed;
+  (await next).release();
+  await pool.shutdown();
+  assertEquals(world.sleepers, 0);
+});
+
+Deno.test("a pool that drains does not wait for an opening that never settles", async () => {
+  const { pool, factory, world } = scripted({ min: 1, openTimeout: Infinity }, { manual: true });
+  assertEquals((await pool.shutdown()).duration, 0);
+  assertEquals(factory.waiting.map(({ signal }) => signal.aborted), [true]);
+  const late = factory.waiting[0]!.resolve();
+  await settle();
+  assertEquals([late.disposed, world.sleepers], [1, 0]);
+});
+
+Deno.test("at the instant when its patience ends, what comes first decides", async () => {
+  const { pool, world } = scripted({ max: 1, acquireTimeout: 100 });
+  await using _pool = pool;
+  const lease = await pool.acquire();
+  const served = pool.acquire();
+  world.sleep(100).then(() => lease.release()); // its timer was set after the pool's
+  const late = assertRejects(() => served, PoolTimeoutError);
+  await world.advance(100);
+  await late;
+  assertEquals(pool.stats.idle, 1);
+
+  const again = await pool.acquire();
+  world.sleep(100).then(() => again.release()); // before the pool's
+  const lucky = pool.acquire();
+  await world.advance(100);
+  using next = await lucky;
+  assertEquals([next.id, pool.stats.left], [1, 1]);
+});
+
+Deno.test("Pool.resize() down to one while many wait serves them one by one, and up all at once", async () => {
+  const { pool, factory } = scripted({ min: 2, max: 4 });
+  await using _pool = pool;
+  const held = await Promise.all([1, 2, 3, 4].map(() => pool.acquire()));
+  const served: number[] = [];
+  const waiting = [1, 2, 3, 4, 5].map(async (who) => {
+    const lease = await pool.acquire();
+    served.push(who);
+    held.push(lease);
+  });
+  pool.resize({ min: 0, max: 1 });
+  for (const _ of [1, 2, 3]) held.shift()!.release();
+  await settle();
+  assertEquals([served, factory.open], [[], 1]);
+  held.shift()!.release();
+  await settle();
+  assertEquals([served, factory.open], [[1], 1]);
+  pool.resize({ max: 5 });
+  await Promise.all(waiting);
+  assertEquals([served, factory.open], [[1, 2, 3, 4, 5], 5]);
+  for (const lease of held) lease.release();
+  assertThrows(() => pool.resize({ max: 0 }), RangeError, "'max' must be an integer >= 1");
+});
+
+Deno.test("Pool.resize() to more min is met by warmUp(), to less it has met it", async () => {
+  const { pool, factory } = scripted({ min: 1 }, { manual: true });
+  await using _pool = pool;
+  pool.resize({ min: 3 });
+  assertEquals(factory.waiting.length, 3);
+  const warm = pool.warmUp();
+  factory.waiting[0]!.resolve();
+  await settle();
+  pool.resize({ min: 1 });
+  await warm;
+  assertEquals(pool.stats.size, 1);
+});
+
+Deno.test("whoever acquires in onEvent gets what is watched, and does not disturb the others", async () => {
+  const watched = new Set<Thing>();
+  const { pool, events } = scripted({
+    max: 1,
+    watch: (thing) => void watched.add(thing),
+    onEvent: (event) => {
+      events.push(event);
+      if (event.type === "idle" && events.length < 10) pool.acquire().then((it) => it.release());
+    },
+  });
+  await using _pool = pool;
+  (await pool.acquire()).release();
+  await settle();
+  assertEquals([pool.stats.idle, watched.size], [1, 1]);
+});
+
+Deno.test("the pool ends in the middle of lending: the borrower is told, not handed a corpse", async () => {
+  const end = new AbortController();
+  const lent: number[] = [];
+  const { pool, factory } = scripted({
+    signal: end.signal,
+    onEvent: ({ type }) => type === "lent" && end.abort(),
+    lend: (thing) => {
+      lent.push(thing.number);
+      return thing;
+    },
+  });
+  await assertRejects(() => pool.acquire(), PoolClosedError);
+  await pool.finished;
+  assertEquals([lent, factory.open, factory.things[0]!.disposed], [[], 0, 1]);
 });
