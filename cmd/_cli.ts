@@ -46,6 +46,8 @@ export interface Io {
   readonly color: boolean;
   /** The columns of the terminal that standard output is; missing if it is none. */
   readonly columns?: number;
+  /** Its rows. */
+  readonly rows?: number;
   /** Aborts at the first Ctrl-C or SIGTERM, with an {@linkcode InterruptedError}. */
   readonly interrupted: AbortSignal;
 }
@@ -106,10 +108,15 @@ function surroundings(name: string): Io {
     print,
     log: logger(name),
     color: colorful(Deno.stdout),
-    // A terminal that does not know its size says 0.
-    ...Deno.stdout.isTerminal() && { columns: Deno.consoleSize().columns || 80 },
+    ...Deno.stdout.isTerminal() && size(),
     interrupted: interruption(Deno.exit),
   };
+}
+
+/** A terminal that does not know its size says 0. */
+function size(): { columns: number; rows: number } {
+  const { columns, rows } = Deno.consoleSize();
+  return { columns: columns || 80, rows: rows || 24 };
 }
 
 async function print(data: string | Uint8Array): Promise<void> {

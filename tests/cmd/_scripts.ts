@@ -86,6 +86,8 @@ export const USES: Record<string, Use> = {
     },
   },
   send: { args: (server) => [".gitignore", formatAddr(server.addr)] },
+  // Whatever goes on here meanwhile is not alarming.
+  states: { args: () => ["--queue", "0", "--half-open", "0", "--close-wait", "0"] },
   talk: {
     args: (server) => [formatAddr(server.addr)],
     works: async (script) => {
