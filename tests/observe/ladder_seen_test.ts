@@ -162,6 +162,21 @@ Deno.test("rows() takes a RST for the doing of who reset, or closed without a FI
   assertEquals(told([call(1, 1, "client", "close"), fin, rst]), ["close > FIN ACK", "RST ACK"]);
 });
 
+Deno.test("rows() takes a FIN for the doing of the first call that says one, and may", () => {
+  const failed = call(1, 1, "client", "closeWrite", {
+    error: { name: "BadResource", message: "" },
+  });
+  const fin = seen(2.1, "client", "FIN ACK", 1, 1);
+  const close = call(2, 2, "client", "close");
+  assertEquals(told([failed, close, fin]), ["closeWrite", "close > FIN ACK"]);
+  assertEquals(
+    told([call(1, 1, "client", "closeWrite"), seen(1.1, "client", "FIN ACK", 1, 1), close]),
+    [
+      ...["closeWrite > FIN ACK", "close"],
+    ],
+  );
+});
+
 Deno.test("rows() takes no call for the cause of what was seen long before it", () => {
   const rst = seen(2, "client", "RST ACK", 1, 1);
   assertEquals(told([rst, call(2.9, 3, "client", "close")]), ["close > RST ACK"]);

@@ -67,6 +67,8 @@ Deno.test("Repeats never takes a RST for one, whatever its number", () => {
 Deno.test("Repeats knows ports that come again for a connection of its own", () => {
   const data = sent("PSH ACK", 1, 1, { length: 5 });
   assertEquals(repeated(sent("SYN", 0), data, sent("SYN", 0), data), []);
+  const byte = sent("PSH ACK", 1, 1, { length: 1 });
+  assertEquals(repeated(sent("SYN", 0), byte, sent("SYN", 0), byte), []);
 });
 
 Deno.test("isBareAck() knows what acknowledges and does nothing else", () => {

@@ -55,6 +55,20 @@ Deno.test("synthesize() makes a handshake, bytes and FINs, each acknowledged", (
   assertEquals(packets.map(({ time }) => time - 1000), [1, 1.5, 2, 3, 3, 4, 4, 5, 5, 6, 6]);
 });
 
+Deno.test("synthesize() knows whose address is whose, seen from either end alone", () => {
+  const write = { kind: "write", at: 3, end: 3, size: 2, bytes: 2 } as const;
+  assertEquals(told(synthesize([OPENED[0]!, { ...client, ...write }])).slice(3), [
+    ...["6 PSH-ACK 1 1 2", "5 ACK 1 3 0"],
+  ]);
+  assertEquals(told(synthesize([OPENED[1]!, { ...server, ...write }])), [
+    ...["5 PSH-ACK 1 1 2", "6 ACK 1 3 0"],
+  ]);
+  // The lifelines come in the order in which they did something.
+  assertEquals(told(synthesize([{ ...server, ...write }, ...OPENED])).slice(3), [
+    ...["5 PSH-ACK 1 1 2", "6 ACK 1 3 0"],
+  ]);
+});
+
 Deno.test("synthesize() lets nothing follow a RST", () => {
   const packets = synthesize([
     ...OPENED,
