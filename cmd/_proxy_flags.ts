@@ -61,6 +61,7 @@ export const proxyFlags = {
   toTls: toggle(),
   serverName: text(""),
   ca: path(""),
+  quiet: toggle(),
   metrics: listenAddr(null),
   workers: integer({ min: 1, fallback: 1 }),
   worker: integer({ fallback: 0 }),

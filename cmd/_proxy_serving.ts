@@ -106,7 +106,7 @@ async function serveFlags(
       ...sendProxy !== "no" && { sendProxy: sendProxy === "1" ? 1 : 2 },
       onConn: (record) => {
         tally.add(record);
-        tell(log, name, record);
+        if (!given.quiet || record.end.code !== "--") tell(log, name, record);
       },
       onEvent: (event) => tellEvent(log, event),
     });

@@ -44,6 +44,7 @@
  *     --to-tls                     talk TLS to servers
  *     --server-name NAME           the name on their certificates; their hosts
  *     --ca FILE                    whom to trust besides those whom the system trusts (PEM)
+ *     --quiet                      log no connection that ended as it should
  *     --metrics ADDR               a page for Prometheus at http://ADDR/metrics; none
  *     --workers COUNT              so many processes on the same port; 1
  *     --worker NUMBER              be one of them: --workers starts it so

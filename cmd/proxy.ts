@@ -30,6 +30,7 @@
  *     --to-tls                     talk TLS to the server
  *     --server-name NAME           the name on its certificate; its host
  *     --ca FILE                    whom to trust besides those whom the system trusts (PEM)
+ *     --quiet                      log no connection that ended as it should
  *     --metrics ADDR               a page for Prometheus at http://ADDR/metrics; none
  *     --workers COUNT              so many processes on the same port; 1
  *     --worker NUMBER              be one of them: --workers starts it so
@@ -61,7 +62,7 @@ import { printingTap } from "./_proxy_tap.ts";
 import { opening, tlsFiles } from "./_proxy_tls.ts";
 
 const { listen, tlsCert, tlsKey, toTls, serverName, ca, ...others } = proxyFlags;
-const { metrics, workers, worker, drain, ...limits } = others;
+const { quiet, metrics, workers, worker, drain, ...limits } = others;
 
 /** What the command line may say. */
 export const flags = {
@@ -75,6 +76,7 @@ export const flags = {
   toTls,
   serverName,
   ca,
+  quiet,
   metrics,
   workers,
   worker,
