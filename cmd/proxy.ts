@@ -97,7 +97,9 @@ export async function main(args: string[], io: Io): Promise<number | void> {
 }
 
 async function connecting(given: Values<typeof flags>): Promise<ConnectUpstream> {
-  const { to, sni, connectTimeout: timeout } = given;
+  const { to, sni } = given;
+  // There is one attempt, which --connect-timeout bounds anyway.
+  const timeout = Infinity;
   const open = await opening(given, timeout);
   const toOne = (addr: TcpAddr) => {
     const path = unixPath(addr);

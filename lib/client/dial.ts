@@ -138,7 +138,7 @@ async function attempt(
       admits: (address) => plan.mayTry(address, world.now()),
     });
   }
-  settled.abort();
+  settled.abort("settled"); // without a reason, it would cost an exception with its stack
   if (result.conn) return result;
   return { ...result, error: mostTelling(result.errors) ?? nobodyToTry(hostname, result) };
 }

@@ -15,7 +15,7 @@ import { type End, end, endOfConnect, endOfHeader, endOfRelay } from "./end_reas
 import { type ProxyEnd, proxyHeader, type ReceivedProxyHeader } from "./proxy_header.ts";
 import { encodeProxyHeader } from "./proxy_protocol.ts";
 import type { ProxyRecord } from "./proxy_record.ts";
-import { type ReadAhead, readAhead } from "./read_ahead.ts";
+import { readAhead } from "./read_ahead.ts";
 import { receiveProxyHeader } from "./receive_proxy_header.ts";
 import { type Tap, tapped } from "./tap.ts";
 import type { ConnectUpstream, ProxyClient, Upstream } from "./upstream.ts";
@@ -134,7 +134,7 @@ class Passage {
       return this.#refuse(end("R", "R", "this client has as many connections as it may"));
     }
     try {
-      return await this.#seek(readAhead(conn), destination);
+      return await this.#seek(conn, destination);
     } finally {
       leave();
     }
@@ -146,9 +146,11 @@ class Passage {
   }
 
   /** Finds the client a server. If there is none, the client is left to be closed gently. */
-  async #seek(ahead: ReadAhead, destination: ProxyEnd): Promise<End> {
+  async #seek(conn: Duplex, destination: ProxyEnd): Promise<End> {
     const { connect, connectTimeout, sendProxy, world } = this.#rules;
     const { id, remoteAddr } = this.#info;
+    const search = new Search(connectTimeout, world);
+    const ahead = readAhead(conn, { onLost: (error) => search.giveUp("lost", error) });
     const client: ProxyClient = {
       id,
       source: this.#source,
@@ -157,24 +159,13 @@ class Passage {
       header: this.#header,
       peek: (decide) => ahead.peek(decide),
     };
-    const cut = new AbortController();
-    const settled = new AbortController();
-    const once = { once: true, signal: settled.signal };
-    ahead.lost.addEventListener("abort", () => cut.abort(ahead.lost.reason), once);
-    // That the proxy drains is no reason: who had come by then is served.
-    const ended = () => this.#conn.closed && cut.abort(this.#info.signal.reason);
-    this.#info.signal.addEventListener("abort", ended, once);
-    let late = false;
-    world.sleep(connectTimeout, { signal: settled.signal }).then(() => {
-      late = true;
-      cut.abort(new DOMException(`No server within ${connectTimeout} ms`, "TimeoutError"));
-    }, () => {});
-
+    // Whom nobody reads any more, its cut is told by the server, which is asked only then.
+    ahead.peek(() => undefined).then(() => search.endWith(this.#info, this.#conn));
     let upstream: Upstream | undefined;
     this.#phaseSince = world.now();
     try {
       upstream = await connect(client, {
-        signal: cut.signal,
+        signal: search.signal,
         enter: (phase) => this.#turn(phase === "queue" ? "Q" : "C"),
       });
       this.#server = upstream.server;
@@ -188,13 +179,15 @@ class Passage {
       upstream?.release?.();
       this.#error = error;
       if (this.#conn.closed) return killed(this.#phase);
-      if (ahead.lost.aborted) return end("C", this.#phase, "the client left");
+      if (search.outcome === "lost") return end("C", this.#phase, "the client left");
       const { failures } = error as { failures?: readonly unknown[] };
       this.#retries = Math.max(0, (failures?.length ?? 0) - 1);
-      if (late) return end("s", this.#phase, `no server within ${connectTimeout} ms`);
+      if (search.outcome === "late") {
+        return end("s", this.#phase, `no server within ${connectTimeout} ms`);
+      }
       return endOfConnect(error, this.#phase);
     } finally {
-      settled.abort();
+      search.settle();
       this.#turn(this.#phase);
     }
     try {
@@ -224,22 +217,65 @@ class Passage {
       halfClosed = true;
     };
     const options = { idleTimeout, halfClosedTimeout, lingerTimeout, onFin, world };
-    const settled = new AbortController();
-    const life = new AbortController();
-    if (maxLife < Infinity) {
+    const life = maxLife < Infinity ? new AbortController() : undefined;
+    const settled = life && new AbortController();
+    if (life && settled) {
       const left = this.#started + maxLife - world.now();
-      world.sleep(left, { signal: settled.signal }).then(() => life.abort(), () => {});
+      world.sleep(left, { signal: settled.signal }).then(() => life.abort(OVER), () => {});
     }
-    const signal = maxLife < Infinity ? { signal: life.signal } : {};
-    const report = this.#relayed = await relay(a, b, { ...options, ...signal });
-    settled.abort();
+    const report = this.#relayed = await relay(
+      a,
+      b,
+      life ? { ...options, signal: life.signal } : options,
+    );
+    settled?.abort(OVER);
     if (report.error !== undefined) this.#error = report.error;
-    if (report.reason === "aborted" && life.signal.aborted) {
+    if (report.reason === "aborted" && life?.signal.aborted) {
       return end("P", halfClosed ? "L" : "D", `it was open for as long as it may, ${maxLife} ms`);
     }
     return endOfRelay({ ...report }, halfClosed);
   }
 }
+
+/** The search for a server, and what ends it before it has found one. */
+class Search {
+  outcome: "open" | "late" | "lost" | "settled" = "open";
+  readonly #cut = new AbortController();
+  readonly #timer = new AbortController();
+
+  constructor(timeout: number, world: World) {
+    world.sleep(timeout, { signal: this.#timer.signal }).then(() => {
+      this.giveUp("late", new DOMException(`No server within ${timeout} ms`, "TimeoutError"));
+    }, () => {});
+  }
+
+  /** Aborts when it is given up. */
+  get signal(): AbortSignal {
+    return this.#cut.signal;
+  }
+
+  giveUp(why: "late" | "lost", reason: unknown): void {
+    if (this.outcome !== "open") return;
+    this.outcome = why;
+    this.#cut.abort(reason);
+  }
+
+  /** Gives up when `conn` is cut; that the proxy drains is no reason: who had come is served. */
+  endWith({ signal }: ConnInfo, conn: TcpStream): void {
+    if (this.outcome !== "open") return;
+    const cut = () => conn.closed && this.giveUp("lost", signal.reason);
+    if (signal.aborted) cut();
+    else signal.addEventListener("abort", cut, { once: true, signal: this.#timer.signal });
+  }
+
+  settle(): void {
+    if (this.outcome === "open") this.outcome = "settled";
+    this.#timer.abort(OVER);
+  }
+}
+
+/** A reason to abort with: without one, each abort would cost an exception with its stack. */
+const OVER = "the wait is over";
 
 function killed(phase: "R" | "Q" | "C"): End {
   return end("K", phase, "the proxy was shut down");

@@ -32,15 +32,15 @@ export interface ReadAheadOptions {
    * @default {16645}
    */
   maxBytes?: number;
+  /**
+   * Told, with what was thrown, if reading ahead fails: the client has reset the connection,
+   * or somebody here has disposed it. FIN is no failure: who has said all may want an answer.
+   */
+  onLost?: (error: unknown) => void;
 }
 
 /** A connection that is read before anybody asks; use it instead of the one it was made of. */
 export interface ReadAhead extends Duplex {
-  /**
-   * Aborts, with what was thrown, if reading ahead fails: the client has reset the connection,
-   * or somebody here has disposed it. FIN is no reason: who has said all may want an answer.
-   */
-  readonly lost: AbortSignal;
   /**
    * Looks at what has come, from its start and again whenever there is more, and resolves with
    * the first thing but `undefined` that `decide` returns; or with `undefined` once no more will
@@ -51,13 +51,15 @@ export interface ReadAhead extends Duplex {
 
 /** Begins to read `conn`, and goes on until the first `read`, which gets all of it in order. */
 export function readAhead(conn: Duplex, options: ReadAheadOptions = {}): ReadAhead {
-  const { maxBytes = 16645 } = options;
+  const { maxBytes = 16645, onLost = () => {} } = options;
   if (!(Number.isInteger(maxBytes) && maxBytes >= 1)) {
     throw new RangeError(
       `Cannot read ahead as 'maxBytes' must be an integer >= 1: current value is ${maxBytes}`,
     );
   }
-  return isResettable(conn) ? new ResettableAhead(conn, maxBytes) : new Ahead(conn, maxBytes);
+  return isResettable(conn)
+    ? new ResettableAhead(conn, maxBytes, onLost)
+    : new Ahead(conn, maxBytes, onLost);
 }
 
 /** What most clients begin with fits in; it grows fourfold. */
@@ -66,7 +68,7 @@ const FIRST_BUFFER = 1024;
 class Ahead implements ReadAhead {
   readonly #conn: Duplex;
   readonly #maxBytes: number;
-  readonly #lost = new AbortController();
+  readonly #onLost: (error: unknown) => void;
   readonly #running: Promise<void>;
   #buffer = new Uint8Array(0);
   /** Where the bytes begin that nobody has read yet, and where they end. */
@@ -75,16 +77,14 @@ class Ahead implements ReadAhead {
   #state: "ahead" | "stopping" | "stopped" = "ahead";
   /** How reading ahead ended, if not because somebody reads now. */
   #outcome: { fin: true } | { error: unknown } | undefined;
-  #news = Promise.withResolvers<void>();
+  /** Somebody looks on. */
+  #news: PromiseWithResolvers<void> | undefined;
 
-  constructor(conn: Duplex, maxBytes: number) {
+  constructor(conn: Duplex, maxBytes: number, onLost: (error: unknown) => void) {
     this.#conn = conn;
     this.#maxBytes = maxBytes;
+    this.#onLost = onLost;
     this.#running = this.#run();
-  }
-
-  get lost(): AbortSignal {
-    return this.#lost.signal;
   }
 
   async #run(): Promise<void> {
@@ -105,7 +105,7 @@ class Ahead implements ReadAhead {
     this.#state = "stopped";
     this.#tell();
     // Last, since whoever hears of it may look at what there is.
-    if (this.#outcome && "error" in this.#outcome) this.#lost.abort(this.#outcome.error);
+    if (this.#outcome && "error" in this.#outcome) this.#onLost(this.#outcome.error);
   }
 
   #grow(): void {
@@ -116,16 +116,16 @@ class Ahead implements ReadAhead {
   }
 
   #tell(): void {
-    this.#news.resolve();
-    this.#news = Promise.withResolvers();
+    this.#news?.resolve();
+    this.#news = undefined;
   }
 
   async peek<T>(decide: (bytes: Uint8Array) => T | undefined): Promise<T | undefined> {
     while (true) {
-      const news = this.#news.promise;
       const decision = decide(this.#buffer.subarray(this.#start, this.#end));
       if (decision !== undefined || this.#state !== "ahead") return decision;
-      await news;
+      this.#news ??= Promise.withResolvers();
+      await this.#news.promise;
     }
   }
 
@@ -170,8 +170,8 @@ class Ahead implements ReadAhead {
 class ResettableAhead extends Ahead implements Resettable {
   readonly #conn: Resettable;
 
-  constructor(conn: Resettable, maxBytes: number) {
-    super(conn, maxBytes);
+  constructor(conn: Resettable, maxBytes: number, onLost: (error: unknown) => void) {
+    super(conn, maxBytes, onLost);
     this.#conn = conn;
   }
 

@@ -82,18 +82,18 @@ export function openTcp(options: AttemptOptions = {}): OpenUpstream<ProxyEnd> {
 }
 
 /** Options for {@linkcode toServer}. */
-export interface ToServerOptions extends AttemptOptions {
+export interface ToServerOptions {
   /**
    * How to connect.
    *
-   * @default {openTcp()}
+   * @default {openTcp({ timeout: Infinity })}, as the proxy's `connectTimeout` bounds it.
    */
   open?: OpenUpstream<ProxyEnd>;
 }
 
 /** Connects every client to one server, tried once. */
 export function toServer(addr: ProxyEnd, options: ToServerOptions = {}): ConnectUpstream {
-  const { open = openTcp(options) } = options;
+  const { open = openTcp({ timeout: Infinity }) } = options;
   const server = formatAddr(addr);
   return async (_client, { signal }) => ({ conn: await open(addr, signal), server });
 }

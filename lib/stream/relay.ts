@@ -170,6 +170,9 @@ const LARGEST_BUFFER = 256 * 1024;
 /** What an end may still send while it lingers: a stream without end is not worth the wait. */
 const LINGER_BYTES = 16 * 1024 * 1024;
 
+/** A reason to abort with: without one, each abort would cost an exception with its stack. */
+const OVER = "the wait is over";
+
 /** So many reads in a row that a quarter of the buffer could have held shrink it. */
 const SMALL_READS = 8;
 
@@ -224,7 +227,7 @@ class Relay {
   end(cause: Cause): void {
     this.#cause ??= cause;
     this.#isOver = true;
-    this.#nap.abort();
+    this.#nap.abort(OVER);
     this.#over.resolve();
   }
 
@@ -299,17 +302,19 @@ class Relay {
   #linger(leg: Leg): void {
     if (leg.drained || this.#options.lingerTimeout === 0) return this.end(this.#cause!);
     this.#lingerSince = this.#options.world.now();
-    this.#nap.abort();
+    this.#nap.abort(OVER);
   }
 
   /** From now on the other deadline counts. */
   #halfClose(leg: Leg): void {
     leg.ended = true;
     this.#lastActivity = this.#options.world.now();
-    this.#nap.abort();
   }
 
-  /** Sleeps until the deadline as it stood, and looks whether it has moved meanwhile. */
+  /**
+   * Sleeps until the deadline as it stood, and looks whether it has moved meanwhile. No nap is
+   * longer than the shorter of the two timeouts, so that none has to be ended for a FIN.
+   */
   async #watch(): Promise<void> {
     const { idleTimeout, halfClosedTimeout, lingerTimeout, world } = this.#options;
     while (!this.#isOver) {
@@ -328,7 +333,8 @@ class Relay {
       const left = this.#lastActivity + timeout - world.now();
       if (left > 0) {
         this.#nap = new AbortController();
-        await world.sleep(left, { signal: this.#nap.signal }).catch(() => {});
+        const nap = Math.min(left, idleTimeout, halfClosedTimeout);
+        await world.sleep(nap, { signal: this.#nap.signal }).catch(() => {});
       } else if (halfClosed) {
         const late = legs.find((leg) => !leg.finished && !leg.refusal)!;
         this.end({ reason: "half-closed", by: late.waitsFor });

@@ -287,6 +287,23 @@ Deno.test("end KC: a proxy that is shut down without patience ends the search as
   await ended;
 });
 
+Deno.test("end KC: also of a client that has said FIN, or more than is kept", async () => {
+  for (const how of ["FIN", "much"]) {
+    const { connect, asked } = seeking();
+    const { listener, records, proxy, world } = setUp({ connect });
+    const client = listener.connect();
+    if (how === "FIN") await client.closeWrite();
+    else await writeAll(client, new Uint8Array(20_000));
+    const signal = await asked;
+    await world.advance(1);
+    const ended = proxy.abort();
+    assertEquals((await records.next()).end.code, "KC");
+    assertEquals(signal.aborted, true);
+    await world.advance(1000);
+    await ended;
+  }
+});
+
 /** One server that takes one connection, and a queue of one for it. */
 function queueing(timeout = 500) {
   const world = seededWorld(1);
