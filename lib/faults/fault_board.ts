@@ -45,6 +45,8 @@ export class FaultBoard {
   readonly #tell: (event: Omit<LinkEvent, "at">) => void;
   readonly #faults = new Map<string, NamedFault>();
   readonly #links = new Set<Link>();
+  /** Of connections that are over. */
+  readonly #past = { up: { received: 0, sent: 0 }, down: { received: 0, sent: 0 } };
 
   /** Makes one without faults; `tell` hears of what is done to which connection. */
   constructor(seed: number, tell: (event: Omit<LinkEvent, "at">) => void) {
@@ -119,7 +121,23 @@ export class FaultBoard {
   join(link: Link): void {
     this.#links.add(link);
     for (const named of this.#faults.values()) this.#bring(link, undefined, named);
-    link.finished.then(() => this.#links.delete(link));
+    link.finished.then(() => {
+      for (const direction of ["up", "down"] as const) {
+        this.#past[direction].received += link[direction].received;
+        this.#past[direction].sent += link[direction].sent;
+      }
+      this.#links.delete(link);
+    });
+  }
+
+  /** Bytes of all connections, open and past: those that came, and those that went out. */
+  traffic(direction: Direction): { received: number; sent: number } {
+    const sum = { ...this.#past[direction] };
+    for (const link of this.#links) {
+      sum.received += link[direction].received;
+      sum.sent += link[direction].sent;
+    }
+    return sum;
   }
 
   #hits({ name, enabled, toxicity, connections }: NamedFault, connection: number): boolean {

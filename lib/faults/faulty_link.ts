@@ -4,7 +4,7 @@
  * @module
  */
 
-import { formatAddr, type TcpAddr } from "../addr.ts";
+import { formatAddr, type TcpAddr, tcpAddr } from "../addr.ts";
 import { closeAbruptly } from "../stream/close.ts";
 import {
   dialResettable,
@@ -31,6 +31,12 @@ export interface FaultyLinkOptions extends FaultsOptions {
    */
   port?: number;
   /**
+   * Whether it listens from the start.
+   *
+   * @default {true}
+   */
+  enabled?: boolean;
+  /**
    * Milliseconds to reach the server.
    *
    * @default {10000}
@@ -40,7 +46,7 @@ export interface FaultyLinkOptions extends FaultsOptions {
 
 /** A port that leads to a server through faults. */
 export interface FaultyLink extends FaultyConnections {
-  /** Where clients connect. */
+  /** Where clients connect; the port is 0 until it listens for the first time. */
   readonly addr: TcpAddr;
   /** Whether it listens. */
   readonly listening: boolean;
@@ -78,7 +84,7 @@ export async function faultyLink(
   options: FaultyLinkOptions = {},
 ): Promise<FaultyLink> {
   const link = new OverTcp(target, options);
-  await link.enable();
+  if (options.enabled ?? true) await link.enable();
   return link;
 }
 
@@ -108,7 +114,7 @@ class OverTcp extends Connections implements FaultyLink {
   }
 
   get addr(): TcpAddr {
-    return this.#addr!;
+    return this.#addr ?? tcpAddr(this.#hostname, this.#port);
   }
 
   get listening(): boolean {

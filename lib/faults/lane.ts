@@ -47,6 +47,7 @@ export class Lane {
   #row: Active[] = [];
   /** With no fault and nothing on its way, bytes go straight to the connection. */
   #direct = true;
+  #received = 0;
   #dead = false;
   /** Whether all that still comes is dropped, while FIN is on its way. */
   #dropping = false;
@@ -66,6 +67,16 @@ export class Lane {
   /** Bytes that were handed to the lane's end, past all faults. */
   get offset(): number {
     return this.#outlet.received;
+  }
+
+  /** Bytes that came, whatever became of them. */
+  get received(): number {
+    return this.#received;
+  }
+
+  /** Bytes that the connection at the end has taken. */
+  get sent(): number {
+    return this.#outlet.delivered;
   }
 
   /** The names of the faults that are at work, in order. */
@@ -104,6 +115,7 @@ export class Lane {
     if (this.#direct) return this.#conn.write(p).then(this.#count);
     if (this.#outlet.failure !== undefined) return Promise.reject(this.#outlet.failure);
     const { length } = p;
+    this.#received += length;
     if (this.#dropping) return Promise.resolve(length);
     const room = this.#first.push(p.slice()); // whoever relays uses its buffer again
     return room === undefined ? Promise.resolve(length) : room.then(() => length);
@@ -149,6 +161,7 @@ export class Lane {
   }
 
   readonly #count = (n: number): number => {
+    this.#received += n;
     this.#outlet.received += n;
     this.#outlet.delivered += n;
     return n;

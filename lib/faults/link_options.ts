@@ -36,6 +36,12 @@ export interface FaultsOptions {
    */
   halfClosedTimeout?: number;
   /**
+   * Milliseconds to hear the peers out when a fault closes both ends: see {@linkcode LinkOptions}.
+   *
+   * @default {500}
+   */
+  lingerTimeout?: number;
+  /**
    * How many of the last events {@linkcode FaultyConnections.report} keeps; 0 for none.
    *
    * @default {1000}
@@ -92,6 +98,18 @@ export abstract class Connections implements FaultyConnections {
     if (!(keepEvents >= 0)) {
       throw new RangeError(
         `Cannot make a link as 'keepEvents' must be >= 0: current value is ${keepEvents}`,
+      );
+    }
+    const { idleTimeout = Infinity, halfClosedTimeout = 600_000, lingerTimeout = 500 } = options;
+    for (const [name, value] of Object.entries({ idleTimeout, halfClosedTimeout })) {
+      if (value > 0) continue;
+      throw new RangeError(
+        `Cannot make a link as '${name}' must be > 0: current value is ${value}`,
+      );
+    }
+    if (!(lingerTimeout >= 0)) {
+      throw new RangeError(
+        `Cannot make a link as 'lingerTimeout' must be >= 0: current value is ${lingerTimeout}`,
       );
     }
     this.options = options;

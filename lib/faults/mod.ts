@@ -21,25 +21,27 @@
  * @module
  */
 
+export { type Unit } from "./_messages.ts";
 export * from "./bandwidth.ts";
+export * from "./control.ts";
 export * from "./corrupt.ts";
 export * from "./delay_fin.ts";
 export * from "./drop.ts";
 export * from "./duplicate.ts";
 export * from "./fault.ts";
 export * from "./fault_board.ts";
+export * from "./fault_types.ts";
 export * from "./fault_world.ts";
 export * from "./faulty_link.ts";
 export * from "./fin_early.ts";
 export * from "./hasty_world.ts";
+export * from "./lane.ts";
 export * from "./latency.ts";
 export * from "./limit.ts";
-export * from "./lane.ts";
 export * from "./link.ts";
 export * from "./link_event.ts";
 export type { FaultEntry, FaultsOptions, FaultyConnections } from "./link_options.ts";
 export * from "./memory_link.ts";
-export { type Unit } from "./_messages.ts";
 export { refuse } from "./refuse.ts";
 export * from "./reorder.ts";
 export * from "./reset.ts";
@@ -49,3 +51,4 @@ export * from "./slow_close.ts";
 export * from "./stall.ts";
 export * from "./swallow_fin.ts";
 export * from "./timeout.ts";
+export type { ProxyJson, ToxicJson, ToxicStream, ToxiLinkOptions } from "./toxi_proxy.ts";

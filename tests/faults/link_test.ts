@@ -298,6 +298,9 @@ Deno.test("Link.end() again does nothing, but that RST cuts CLOSE short", async 
 
 Deno.test("memoryLink() says which option is wrong", () => {
   assertThrows(() => memoryLink({ seed: -1 }), RangeError, "'seed' must be an integer");
+  assertThrows(() => memoryLink({ idleTimeout: 0 }), RangeError, "'idleTimeout' must be > 0");
+  assertThrows(() => memoryLink({ halfClosedTimeout: NaN }), RangeError, "'halfClosedTimeout'");
+  assertThrows(() => memoryLink({ lingerTimeout: -1 }), RangeError, "'lingerTimeout' must be >= 0");
   assertThrows(() => memoryLink({ keepEvents: -1 }), RangeError, "'keepEvents' must be >= 0");
   assertThrows(() => memoryLink({ capacity: 0 }), RangeError, "'capacity'");
 });
