@@ -145,6 +145,7 @@ class OverTcp extends Connections implements FaultyLink {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.stopTimeline();
     await this.disable();
   }
 
@@ -161,7 +162,7 @@ class OverTcp extends Connections implements FaultyLink {
   }
 
   async #lead(client: ResettableConn, connection: number): Promise<void> {
-    if (this.board.refuses(connection)) {
+    if (this.refuses(connection)) {
       this.tell({ at: this.world.now(), connection, type: "refused" });
       client.reset();
       return;
@@ -191,7 +192,7 @@ class OverTcp extends Connections implements FaultyLink {
       world,
       onEvent: (event) => this.tell(event),
     });
-    this.board.join(link);
+    this.join(link);
     await link.finished;
   }
 

@@ -95,6 +95,15 @@ export class Lane {
     this.#insert(this.#row.length, name, fault);
   }
 
+  /**
+   * Puts a fault right behind another, of which nothing that has left it will pass the new one, or
+   * in front of all if `other` is missing.
+   */
+  addBehind(other: string | undefined, name: string, fault: Fault): void {
+    if (this.#dead) return;
+    this.#insert(other === undefined ? 0 : this.#find(other) + 1, name, fault);
+  }
+
   /** Puts another fault in the place of one; what that one holds passes the new one. */
   change(name: string, fault: Fault): void {
     const at = this.#find(name);

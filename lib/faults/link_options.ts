@@ -4,7 +4,10 @@ import { realWorld, type World } from "../world.ts";
 import type { Direction, Fault } from "./fault.ts";
 import { FaultBoard, type FaultSettings } from "./fault_board.ts";
 import { eventLine, type LinkEvent } from "./link_event.ts";
+import type { Link } from "./link.ts";
 import { freshSeed } from "./seed.ts";
+import { parseTimeline, type Timeline } from "./timeline.ts";
+import { followLinkTimeline, followTimeline, timelineRefuses } from "./_timeline_run.ts";
 
 /** A fault, alone or with a name and settings. */
 export type FaultEntry = Fault | ({ fault: Fault; name?: string } & FaultSettings);
@@ -15,6 +18,12 @@ export interface FaultsOptions {
   up?: readonly FaultEntry[];
   /** Faults on the way from the server to the client, in order. */
   down?: readonly FaultEntry[];
+  /**
+   * What is to go wrong and when: a script, or one that {@linkcode parseTimeline} has read.
+   *
+   * @default {undefined}
+   */
+  timeline?: string | Timeline | undefined;
   /**
    * Decides all chance: an integer from 0 to 2^32 - 1.
    *
@@ -87,6 +96,9 @@ export abstract class Connections implements FaultyConnections {
   protected readonly options: FaultsOptions;
   /** How many connections there were. */
   protected count = 0;
+  readonly #timeline: Timeline | undefined;
+  /** Aborts when the link is disposed. */
+  readonly #over = new AbortController();
 
   constructor(options: FaultsOptions) {
     const { world = realWorld, seed = freshSeed(world.random), keepEvents = 1000 } = options;
@@ -112,6 +124,8 @@ export abstract class Connections implements FaultyConnections {
         `Cannot make a link as 'lingerTimeout' must be >= 0: current value is ${lingerTimeout}`,
       );
     }
+    const { timeline } = options;
+    this.#timeline = typeof timeline === "string" ? parseTimeline(timeline) : timeline;
     this.options = options;
     this.world = world;
     this.seed = seed;
@@ -124,6 +138,26 @@ export abstract class Connections implements FaultyConnections {
         this.add(name, direction, fault, settings);
       }
     }
+    if (this.#timeline) {
+      followLinkTimeline(this.#timeline, this.board, world, this.#over.signal);
+    }
+  }
+
+  /** Whether a connection is not to be. */
+  protected refuses(connection: number): boolean {
+    if (this.#timeline && timelineRefuses(this.#timeline, connection)) return true;
+    return this.board.refuses(connection);
+  }
+
+  /** Puts a connection under all faults that are for it. */
+  protected join(link: Link): void {
+    this.board.join(link);
+    if (this.#timeline) followTimeline(this.#timeline, link, this.seed, this.world);
+  }
+
+  /** Nothing is to happen any more. */
+  protected stopTimeline(): void {
+    this.#over.abort();
   }
 
   add(name: string, direction: Direction, fault: Fault, settings?: FaultSettings): void {
@@ -148,6 +182,9 @@ export abstract class Connections implements FaultyConnections {
       `seed ${this.seed}`,
       "faults:",
       ...faults.length > 0 ? faults : ["  none"],
+      ...this.#timeline
+        ? ["script:", ...this.#timeline.text.trimEnd().split("\n").map((l) => `  ${l}`)]
+        : [],
       "timeline:",
       ...this.events.map(eventLine),
     ].join("\n");

@@ -52,7 +52,7 @@ class InMemory extends Connections implements MemoryLink {
   connect(): MemoryEnds {
     const connection = ++this.count;
     const at = this.world.now();
-    if (this.board.refuses(connection)) {
+    if (this.refuses(connection)) {
       this.tell({ at, connection, type: "refused" });
       throw new Deno.errors.ConnectionRefused("Connection refused");
     }
@@ -66,11 +66,12 @@ class InMemory extends Connections implements MemoryLink {
       world: this.world,
       onEvent: (event) => this.tell(event),
     });
-    this.board.join(link);
+    this.join(link);
     return { client, server, link };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.stopTimeline();
     const { links } = this.board;
     for (const link of links) link.end(RST);
     await Promise.all(links.map((link) => link.finished));

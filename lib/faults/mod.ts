@@ -50,5 +50,6 @@ export * from "./slicer.ts";
 export * from "./slow_close.ts";
 export * from "./stall.ts";
 export * from "./swallow_fin.ts";
+export * from "./timeline.ts";
 export * from "./timeout.ts";
 export type { ProxyJson, ToxicJson, ToxicStream, ToxiLinkOptions } from "./toxi_proxy.ts";
