@@ -25,6 +25,10 @@
  *     --accept-proxy CIDRS         expect a PROXY header of these, and serve nobody else
  *     --send-proxy VERSION         send the server a PROXY header: 1, 2, or no; no
  *     --tap HOW                    show what goes through: text, hex, or no; no
+ *     --record FILE                keep what goes through, with times; needs --allow-write=FILE
+ *     --replay FILE                play its clients to the server, and compare the answers; or,
+ *                                  without --to, its server to whoever connects
+ *     --speed TIMES                with --replay, so much faster than it was; 1
  *     --tls-cert FILE              open TLS, with this certificate (PEM)
  *     --tls-key FILE               and its key
  *     --to-tls                     talk TLS to the server
@@ -41,7 +45,8 @@
  * and why it ended, in two letters that docs/proxy.md explains, and in words. The first Ctrl-C
  * or SIGTERM lets no one else in, and connections go on for --drain; the second ends at once.
  * With --workers the kernel shares connections out among processes, which needs
- * `--allow-run=deno`; each has its own metrics, on ports in a row.
+ * `--allow-run=deno`; each has its own metrics, on ports in a row. With --replay and --to, each
+ * connection is a line on standard output, and the exit code is 1 if an answer was another one.
  *
  * Exit codes: 0, ended; 1, could not serve; 2, wrong command line; 130 or 143, ended at once.
  *
@@ -53,13 +58,14 @@ import { type ConnectUpstream, toServer } from "../lib/proxy/upstream.ts";
 import { toUnix } from "../lib/proxy/upstream_open.ts";
 import { toSni } from "../lib/proxy/upstream_sni.ts";
 import { type Io, run } from "./_cli.ts";
-import { choice, type Flag } from "./_flag.ts";
+import { choice, type Flag, integer, path } from "./_flag.ts";
 import { parseFlags, UsageError, type Values } from "./_flags.ts";
 import { need } from "./_permissions.ts";
 import { listenSocket, proxyFlags, unixPath } from "./_proxy_flags.ts";
 import { runProxy, runWorkers } from "./_proxy_serving.ts";
 import { printingTap } from "./_proxy_tap.ts";
 import { opening, tlsFiles } from "./_proxy_tls.ts";
+import { bothTaps, playBack, startRecording } from "./_recording.ts";
 
 const { listen, tlsCert, tlsKey, toTls, serverName, ca, ...others } = proxyFlags;
 const { quiet, metrics, workers, worker, drain, ...limits } = others;
@@ -71,6 +77,9 @@ export const flags = {
   sni: routes(),
   ...limits,
   tap: choice(["no", "text", "hex"], "no"),
+  record: path(""),
+  replay: path(""),
+  speed: integer({ min: 1, fallback: 1 }),
   tlsCert,
   tlsKey,
   toTls,
@@ -86,14 +95,27 @@ export const flags = {
 /** Serves until it is interrupted. */
 export async function main(args: string[], io: Io): Promise<number | void> {
   const given = parseFlags(args, flags);
-  const { to, sni, tap } = given;
-  if (to === null && sni === null) throw new UsageError("--to or --sni must be given");
+  const { to, sni, tap, record, replay: file, speed } = given;
+  if (to === null && sni === null && file === "") {
+    throw new UsageError("--to, --sni or --replay must be given");
+  }
+  if (record !== "" && given.workers > 1) {
+    throw new UsageError("--record means nothing with --workers: they would write over each other");
+  }
   const servers = [to ?? [], ...Object.values(sni ?? {})].flat();
   for (const addr of servers) need({ kind: "net", to: named(addr) });
+  if (file !== "") {
+    return await playBack({ file, to, open: await opening(given, 10_000), speed }, given, io);
+  }
   const ended = await runWorkers(given, import.meta, { args, reads: tlsFiles(given) }, io);
   if (ended !== undefined) return ended;
   const connect = await connecting(given);
-  await runProxy(given, { connect, ...tap !== "no" && { tap: printingTap(tap, io) } }, io);
+  using recorder = record === "" ? undefined : await startRecording(record);
+  const taps = [
+    ...tap === "no" ? [] : [printingTap(tap, io)],
+    ...recorder ? [recorder.tap] : [],
+  ];
+  await runProxy(given, { connect, ...taps.length > 0 && { tap: bothTaps(...taps) } }, io);
 }
 
 async function connecting(given: Values<typeof flags>): Promise<ConnectUpstream> {

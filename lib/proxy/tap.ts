@@ -5,9 +5,7 @@
  */
 
 import { type Duplex, isResettable } from "../stream/conn.ts";
-
-/** Which way: `"up"` is from the client to the server. */
-export type TapWay = "up" | "down";
+import type { TapWay } from "./recording.ts";
 
 /**
  * Sees what is read, before it is passed on: bytes, which are only lent and must be copied to

@@ -145,6 +145,48 @@ needs(FILES, "cmd/proxy.ts opens TLS, makes it, and passes it through by name", 
   }
 });
 
+needs(FILES, "cmd/proxy.ts --record keeps what --replay plays back, either side", async () => {
+  await using server = counting();
+  const folder = await Deno.makeTempDir({ prefix: "tcplab-" });
+  const file = `${folder}/recording.jsonl`;
+  const flags = ["--allow-net", `--allow-read=${folder}`, `--allow-write=${folder}`];
+  const to = ["--listen", "0", "--to", formatAddr(server.addr)];
+  try {
+    {
+      await using proxy = await start("proxy", [...to, "--record", file], { flags });
+      const addr = await proxy.addr();
+      for (const question of ["one", "three"]) await ask(addr, question);
+      await proxy.logged(/id=2 .*end=--/);
+      proxy.kill("SIGTERM");
+      assertEquals((await proxy.ended()).code, 0);
+    }
+    const replay = ["--replay", file, "--speed", "100"];
+    await using clients = await start("proxy", [...to, ...replay], { flags });
+    assertEquals(
+      await clients.output(),
+      "#1 sent 3 bytes, heard 7 of 7: the same\n#2 sent 5 bytes, heard 7 of 7: the same\n",
+    );
+    await using played = await start("proxy", ["--listen", "0", ...replay], { flags });
+    const addr = await played.addr();
+    assertEquals(await ask(addr, "one"), "3 bytes");
+    assertEquals(await ask(addr, "eleven"), "5 bytes");
+    await played.printed(
+      /^#1 sent 7 bytes, heard 3 of 3: the same\n#2 .*: another one from byte 1 on\n$/,
+    );
+    await using other = serveTcp({}, async (conn) => {
+      await readToEnd(conn);
+      await writeAll(conn, bytes("3 bites"));
+    });
+    const wrong = ["--to", formatAddr(other.addr), ...replay];
+    await using differs = await start("proxy", wrong, { flags });
+    const { code, stdout } = await differs.ended();
+    assertEquals(code, 1);
+    assertMatch(text(stdout), /^#1 .*: another one from byte 4 on\n/);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
 needs(FILES, "cmd/proxy.ts listens on a Unix socket, and connects to one", async () => {
   await using server = counting();
   const folder = await Deno.makeTempDir({ prefix: "tcplab-" });
@@ -168,7 +210,7 @@ needs(STARTING, "cmd/proxy.ts says what is wrong, in one line", async () => {
   const to = ["--to", "127.0.0.1:1"];
   for (
     const [args, code, says] of [
-      [[], 2, "--to or --sni must be given"],
+      [[], 2, "--to, --sni or --replay must be given"],
       [["--to", "0"], 2, "--to must be an address such as 127.0.0.1:80, or unix:/PATH"],
       [["--sni", "a"], 2, "--sni must be names and servers such as a.example=10.0.0.1:443"],
       [[...to, "--tls-cert", "x"], 2, "--tls-cert and --tls-key must be given together"],
