@@ -208,7 +208,7 @@ export class Sheet {
 }
 
 /** What a state means to whoever looks for its colour. */
-const KINDS: Record<TcpState, string> = {
+export const KINDS: Readonly<Record<TcpState, string>> = {
   "CLOSED": "closed",
   "LISTEN": "opening",
   "SYN-SENT": "opening",

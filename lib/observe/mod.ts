@@ -20,6 +20,7 @@ export * from "./socket_filter.ts";
 export * from "./sparkline.ts";
 export * from "./state_counts.ts";
 export * from "./synthesize.ts";
+export * from "./states_svg.ts";
 export * from "./tcp_states.ts";
 export * from "./trace.ts";
 export * from "./wire.ts";

@@ -64,43 +64,53 @@ export interface Transition {
   readonly send?: TcpOutput;
   /** Where it leads. */
   readonly to: TcpState;
+  /** When it does so, if that takes more than the input. */
+  readonly when?: string;
   /** Where RFC 9293 says so. */
   readonly section: string;
 }
 
-const FIGURE_5 = "3.3.2";
+const DRAWN = "3.3.2";
 
-/** The ways of figure 5. */
-const DRAWN: readonly Transition[] = [
-  { from: "CLOSED", on: "passive open", to: "LISTEN", section: FIGURE_5 },
-  { from: "CLOSED", on: "active open", send: "SYN", to: "SYN-SENT", section: FIGURE_5 },
-  { from: "LISTEN", on: "receive SYN", send: "SYN-ACK", to: "SYN-RECEIVED", section: FIGURE_5 },
+/** The ways of figure 5, with the one that its second note tells of. */
+export const FIGURE_5: readonly Transition[] = [
+  { from: "CLOSED", on: "passive open", to: "LISTEN", section: DRAWN },
+  { from: "CLOSED", on: "active open", send: "SYN", to: "SYN-SENT", section: DRAWN },
+  { from: "LISTEN", on: "receive SYN", send: "SYN-ACK", to: "SYN-RECEIVED", section: DRAWN },
   // No system that is in use lets a listening socket send.
-  { from: "LISTEN", on: "send", send: "SYN", to: "SYN-SENT", section: FIGURE_5 },
-  { from: "LISTEN", on: "close", to: "CLOSED", section: FIGURE_5 },
-  { from: "SYN-SENT", on: "receive SYN-ACK", send: "ACK", to: "ESTABLISHED", section: FIGURE_5 },
+  { from: "LISTEN", on: "send", send: "SYN", to: "SYN-SENT", section: DRAWN },
+  { from: "LISTEN", on: "close", to: "CLOSED", section: DRAWN },
+  { from: "SYN-SENT", on: "receive SYN-ACK", send: "ACK", to: "ESTABLISHED", section: DRAWN },
   // Both ends dial at once.
-  { from: "SYN-SENT", on: "receive SYN", send: "SYN-ACK", to: "SYN-RECEIVED", section: FIGURE_5 },
-  { from: "SYN-SENT", on: "close", to: "CLOSED", section: FIGURE_5 },
-  { from: "SYN-RECEIVED", on: "receive ACK of SYN", to: "ESTABLISHED", section: FIGURE_5 },
-  { from: "SYN-RECEIVED", on: "close", send: "FIN", to: "FIN-WAIT-1", section: FIGURE_5 },
-  { from: "ESTABLISHED", on: "close", send: "FIN", to: "FIN-WAIT-1", section: FIGURE_5 },
-  { from: "ESTABLISHED", on: "receive FIN", send: "ACK", to: "CLOSE-WAIT", section: FIGURE_5 },
-  { from: "FIN-WAIT-1", on: "receive ACK of FIN", to: "FIN-WAIT-2", section: FIGURE_5 },
-  { from: "FIN-WAIT-1", on: "receive FIN", send: "ACK", to: "CLOSING", section: FIGURE_5 },
+  { from: "SYN-SENT", on: "receive SYN", send: "SYN-ACK", to: "SYN-RECEIVED", section: DRAWN },
+  { from: "SYN-SENT", on: "close", to: "CLOSED", section: DRAWN },
+  { from: "SYN-RECEIVED", on: "receive ACK of SYN", to: "ESTABLISHED", section: DRAWN },
+  // Note 1 of the figure. The listener goes on; who had dialed as well would be in CLOSED.
+  {
+    from: "SYN-RECEIVED",
+    on: "receive RST",
+    to: "LISTEN",
+    when: "after a passive open",
+    section: DRAWN,
+  },
+  { from: "SYN-RECEIVED", on: "close", send: "FIN", to: "FIN-WAIT-1", section: DRAWN },
+  { from: "ESTABLISHED", on: "close", send: "FIN", to: "FIN-WAIT-1", section: DRAWN },
+  { from: "ESTABLISHED", on: "receive FIN", send: "ACK", to: "CLOSE-WAIT", section: DRAWN },
+  { from: "FIN-WAIT-1", on: "receive ACK of FIN", to: "FIN-WAIT-2", section: DRAWN },
+  { from: "FIN-WAIT-1", on: "receive FIN", send: "ACK", to: "CLOSING", section: DRAWN },
   // Note 2 of the figure: the close in three segments.
   {
     from: "FIN-WAIT-1",
     on: "receive FIN and ACK of FIN",
     send: "ACK",
     to: "TIME-WAIT",
-    section: FIGURE_5,
+    section: DRAWN,
   },
-  { from: "FIN-WAIT-2", on: "receive FIN", send: "ACK", to: "TIME-WAIT", section: FIGURE_5 },
-  { from: "CLOSE-WAIT", on: "close", send: "FIN", to: "LAST-ACK", section: FIGURE_5 },
-  { from: "CLOSING", on: "receive ACK of FIN", to: "TIME-WAIT", section: FIGURE_5 },
-  { from: "LAST-ACK", on: "receive ACK of FIN", to: "CLOSED", section: FIGURE_5 },
-  { from: "TIME-WAIT", on: "2 MSL are over", to: "CLOSED", section: FIGURE_5 },
+  { from: "FIN-WAIT-2", on: "receive FIN", send: "ACK", to: "TIME-WAIT", section: DRAWN },
+  { from: "CLOSE-WAIT", on: "close", send: "FIN", to: "LAST-ACK", section: DRAWN },
+  { from: "CLOSING", on: "receive ACK of FIN", to: "TIME-WAIT", section: DRAWN },
+  { from: "LAST-ACK", on: "receive ACK of FIN", to: "CLOSED", section: DRAWN },
+  { from: "TIME-WAIT", on: "2 MSL are over", to: "CLOSED", section: DRAWN },
 ];
 
 /** Those states in which an abort tells the peer: the others send nothing (section 3.10.5). */
@@ -112,9 +122,9 @@ const ABORT_SENDS: readonly TcpState[] = [
   "CLOSE-WAIT",
 ];
 
-const RESETS = "3.10.7.4";
+const SEGMENTS = "3.10.7.4";
 
-/** The ways that figure 5 leaves out: by them a connection ends without FIN. */
+/** The ways that figure 5 leaves out: by most of them a connection ends without FIN. */
 const UNDRAWN: readonly Transition[] = [
   ...TCP_STATES.filter((state) => state !== "CLOSED").map((from): Transition => ({
     from,
@@ -125,20 +135,20 @@ const UNDRAWN: readonly Transition[] = [
   })),
   // Refused; the SYN was acknowledged by it.
   { from: "SYN-SENT", on: "receive RST", to: "CLOSED", section: "3.10.7.3" },
-  // The listener goes on; who had dialed as well would be in CLOSED.
-  { from: "SYN-RECEIVED", on: "receive RST", to: "LISTEN", section: RESETS },
+  // The ACK of our SYN comes with it.
+  { from: "SYN-RECEIVED", on: "receive FIN", send: "ACK", to: "CLOSE-WAIT", section: SEGMENTS },
   ...TCP_STATES.slice(TCP_STATES.indexOf("ESTABLISHED")).map((from): Transition => ({
     from,
     on: "receive RST",
     to: "CLOSED",
-    section: RESETS,
+    section: SEGMENTS,
   })),
   // Our last ACK was lost: it is sent again, and the wait begins anew.
-  { from: "TIME-WAIT", on: "receive FIN", send: "ACK", to: "TIME-WAIT", section: RESETS },
+  { from: "TIME-WAIT", on: "receive FIN", send: "ACK", to: "TIME-WAIT", section: SEGMENTS },
 ];
 
 /** Every way: those of figure 5 first. */
-export const TRANSITIONS: readonly Transition[] = [...DRAWN, ...UNDRAWN];
+export const TRANSITIONS: readonly Transition[] = [...FIGURE_5, ...UNDRAWN];
 
 /** The way out of `state` on `input`; nothing if there is none, and it stays where it is. */
 export function step(state: TcpState, input: TcpInput): Transition | undefined {
@@ -149,10 +159,10 @@ export function step(state: TcpState, input: TcpInput): Transition | undefined {
  * The ways of figure 5 as a Mermaid state diagram, which many pages draw.
  *
  * Those on which a connection is dropped, by abort or RST, lead from everywhere to CLOSED and
- * are left out, as they are in the figure.
+ * are left out, but for one, as they are in the figure.
  */
 export function statesMermaid(): string {
-  const lines = DRAWN.map((way) => `    ${id(way.from)} --> ${id(way.to)}: ${label(way)}`);
+  const lines = FIGURE_5.map((way) => `    ${id(way.from)} --> ${id(way.to)}: ${label(way)}`);
   const names = TCP_STATES.map((state) => `    state "${state}" as ${id(state)}`);
   return ["stateDiagram-v2", ...names, ...lines, ""].join("\n");
 }
@@ -160,8 +170,8 @@ export function statesMermaid(): string {
 /** The same as text: a paragraph for each state, a line for each way out of it. */
 export function statesText(): string {
   const paragraphs = TCP_STATES.map((state) => {
-    const ways = DRAWN.filter(({ from }) => from === state);
-    const width = Math.max(...DRAWN.map((way) => label(way).length));
+    const ways = FIGURE_5.filter(({ from }) => from === state);
+    const width = Math.max(...FIGURE_5.map((way) => label(way).length));
     return ways.map((way, at) =>
       `${(at === 0 ? state : "").padEnd(13)} ─ ${label(way).padEnd(width)} ─▶ ${way.to}\n`
     ).join("");
@@ -173,6 +183,7 @@ function id(state: TcpState): string {
   return state.replaceAll("-", "_");
 }
 
-function label({ on, send }: Transition): string {
-  return send === undefined ? on : `${on} / send ${send}`;
+function label({ on, send, when }: Transition): string {
+  const sent = send === undefined ? on : `${on} / send ${send}`;
+  return when === undefined ? sent : `${sent} (${when})`;
 }

@@ -1,11 +1,13 @@
 import { assert, assertEquals } from "@std/assert";
 import {
+  FIGURE_5,
   statesMermaid,
   statesText,
   step,
   TCP_STATES,
   type TcpInput,
   type TcpState,
+  type Transition,
   TRANSITIONS,
 } from "../../lib/observe/tcp_states.ts";
 
@@ -77,16 +79,83 @@ Deno.test("step() says nothing of what cannot happen", () => {
   assertEquals(step("ESTABLISHED", "passive open"), undefined);
 });
 
-Deno.test("statesMermaid() and statesText() have every way of the figure, and no other", () => {
-  const drawn = TRANSITIONS.filter(({ section }) => section === "3.3.2");
-  assertEquals(drawn.length, 20);
-  const id = (state: TcpState) => state.replaceAll("-", "_");
-  const mermaid = statesMermaid();
-  for (const { from, on, send, to } of drawn) {
-    const label = send === undefined ? on : `${on} / send ${send}`;
-    assert(mermaid.includes(`    ${id(from)} --> ${id(to)}: ${label}\n`), `${from} ${on}`);
-    assert(new RegExp(`─ ${label} +─▶ ${to}\n`).test(statesText()), `${from} ${on}`);
+/** The arrows of RFC 9293, figure 5, as they stand there. */
+const ARROWS = `
+  CLOSED - passive OPEN > LISTEN
+  CLOSED - active OPEN, snd SYN > SYN-SENT
+  LISTEN - CLOSE > CLOSED
+  LISTEN - rcv SYN, snd SYN,ACK > SYN-RCVD
+  LISTEN - SEND, snd SYN > SYN-SENT
+  SYN-RCVD - rcv RST (note 1) > LISTEN
+  SYN-RCVD - rcv ACK of SYN > ESTAB
+  SYN-RCVD - CLOSE, snd FIN > FIN-WAIT-1
+  SYN-SENT - CLOSE > CLOSED
+  SYN-SENT - rcv SYN, snd SYN,ACK > SYN-RCVD
+  SYN-SENT - rcv SYN,ACK, snd ACK > ESTAB
+  ESTAB - CLOSE, snd FIN > FIN-WAIT-1
+  ESTAB - rcv FIN, snd ACK > CLOSE-WAIT
+  FIN-WAIT-1 - rcv ACK of FIN > FINWAIT-2
+  FIN-WAIT-1 - rcv FIN, snd ACK > CLOSING
+  CLOSE-WAIT - CLOSE, snd FIN > LAST-ACK
+  FINWAIT-2 - rcv FIN, snd ACK > TIME-WAIT
+  CLOSING - rcv ACK of FIN > TIME-WAIT
+  LAST-ACK - rcv ACK of FIN > CLOSED
+  TIME-WAIT - Timeout=2MSL > CLOSED
+`.trim().split("\n").map((line) => line.trim());
+
+Deno.test("FIGURE_5 has the arrows of the figure, that of its second note, and no other", () => {
+  const names: Partial<Record<TcpState, string>> = {
+    "SYN-RECEIVED": "SYN-RCVD",
+    "ESTABLISHED": "ESTAB",
+    "FIN-WAIT-2": "FINWAIT-2",
+  };
+  const asThere = FIGURE_5.map(({ from, on, send, to, when }) => {
+    const input = on
+      .replace(/^(passive|active) open$/, "$1 OPEN")
+      .replace(/^(close|send)$/, (call) => call.toUpperCase())
+      .replace("2 MSL are over", "Timeout=2MSL")
+      .replace(/^receive /, "rcv ");
+    const output = send === undefined ? "" : `, snd ${send}`;
+    const note = when === undefined ? "" : " (note 1)";
+    const arrow = `${input}${output}${note}`.replaceAll("SYN-ACK", "SYN,ACK");
+    return `${names[from] ?? from} - ${arrow} > ${names[to] ?? to}`;
+  });
+  const note2 = "FIN-WAIT-1 - rcv FIN and ACK of FIN, snd ACK > TIME-WAIT";
+  assertEquals(asThere.toSorted(), [...ARROWS, note2].sort());
+});
+
+Deno.test("TRANSITIONS: an abort or RST ends every connection, whatever its state", () => {
+  for (const state of TCP_STATES) {
+    assertEquals(step(state, "abort")?.to, state === "CLOSED" ? undefined : "CLOSED");
+    const afterRst = step(state, "receive RST")?.to;
+    // Section 3.10.7: these two ignore it, and a listener goes on.
+    if (state === "CLOSED" || state === "LISTEN") assertEquals(afterRst, undefined);
+    else assertEquals(afterRst, state === "SYN-RECEIVED" ? "LISTEN" : "CLOSED");
   }
-  assertEquals(mermaid.match(/-->/g)?.length, drawn.length);
-  assertEquals(statesText().match(/─▶/g)?.length, drawn.length);
+});
+
+Deno.test("TRANSITIONS: what figure 5 leaves out", () => {
+  const others = TRANSITIONS.slice(FIGURE_5.length)
+    .filter(({ on }) => on !== "abort" && on !== "receive RST");
+  assertEquals(others.map(({ from, on, send, to }) => `${from} - ${on}, ${send} > ${to}`), [
+    "SYN-RECEIVED - receive FIN, ACK > CLOSE-WAIT",
+    "TIME-WAIT - receive FIN, ACK > TIME-WAIT",
+  ]);
+});
+
+Deno.test("statesMermaid() and statesText() have every way of the figure, and no other", () => {
+  const id = (state: TcpState) => state.replaceAll("-", "_");
+  const [mermaid, text] = [statesMermaid(), statesText()];
+  const labelOf = ({ on, send, when }: Transition) =>
+    `${on}${send === undefined ? "" : ` / send ${send}`}${when === undefined ? "" : ` (${when})`}`;
+  const width = Math.max(...FIGURE_5.map((way) => labelOf(way).length));
+  for (const way of FIGURE_5) {
+    const { from, on, to } = way;
+    const label = labelOf(way);
+    assert(mermaid.includes(`    ${id(from)} --> ${id(to)}: ${label}\n`), `${from} ${on}`);
+    assert(text.includes(` ─ ${label.padEnd(width)} ─▶ ${to}\n`), `${from} ${on}`);
+  }
+  assertEquals(mermaid.match(/-->/g)?.length, FIGURE_5.length);
+  assertEquals(text.match(/─▶/g)?.length, FIGURE_5.length);
+  assert(text.split("\n").every((line) => line.length <= 80));
 });
