@@ -33,6 +33,8 @@ export interface Io {
   readonly stdin: Reader & {
     /** Whether a person types it. */
     isTerminal(): boolean;
+    /** Whether keys come as they are pressed, without being shown; a terminal can do that. */
+    setRaw?(raw: boolean, options?: { cbreak: boolean }): void;
   };
   /**
    * Writes all of `data` to standard output.

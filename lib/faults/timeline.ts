@@ -79,6 +79,7 @@ export interface Timeline {
 
 /** A script is wrong. The message shows the line, and points at the place. */
 export class TimelineError extends SyntaxError {
+  /** The name of this class. */
   override readonly name = "TimelineError";
   /** The line, from 1. */
   readonly line: number;

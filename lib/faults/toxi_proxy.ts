@@ -3,6 +3,7 @@
 import { formatAddr, parseAddr } from "../addr.ts";
 import { type AttributeValue, FAULT_TYPES, makeFault } from "./fault_types.ts";
 import type { Direction } from "./fault.ts";
+import type { LinkEvent } from "./link_event.ts";
 import { type FaultyLink, faultyLink, type FaultyLinkOptions } from "./faulty_link.ts";
 
 /** The two directions, as the API calls them. */
@@ -37,7 +38,14 @@ export interface ProxyJson {
 }
 
 /** How the API's proxies are made. */
-export type ToxiLinkOptions = Omit<FaultyLinkOptions, "hostname" | "port" | "up" | "down">;
+export interface ToxiLinkOptions extends
+  Omit<
+    FaultyLinkOptions,
+    "hostname" | "port" | "up" | "down" | "timeline" | "enabled" | "onEvent"
+  > {
+  /** Hears all that happens, as it happens, and at which proxy. */
+  onEvent?: (event: LinkEvent, proxy: string) => void;
+}
 
 /** Bytes of a direction: those that came, and those that went out. */
 interface Traffic {
@@ -81,7 +89,9 @@ export class ToxiProxy {
     if (this.enabled) return;
     if (this.#link === undefined) {
       const { hostname, port } = listenAddr(this.listen);
-      const options = { ...this.#options, hostname, port };
+      const { onEvent, ...others } = this.#options;
+      const tell = onEvent && ((event: LinkEvent) => onEvent(event, this.name));
+      const options = { ...others, hostname, port, ...tell && { onEvent: tell } };
       const link = await faultyLink(targetAddr(this.upstream), options);
       for (const toxic of this.toxics) put(link, toxic);
       this.#link = link;

@@ -52,6 +52,21 @@ export const USES: Record<string, Use> = {
       assertEquals((await script.ended()).code, 0);
     },
   },
+  faults: {
+    args: (server) => [
+      ...["--listen", "0", "--to", formatAddr(server.addr), "--down", "limit_data=6"],
+      ...["--script", "tests/cmd/_faults.txt"],
+    ],
+    works: async (script) => {
+      using client = await dial(await script.addr());
+      await writeAll(client, new TextEncoder().encode("hello\n"));
+      assertEquals(new TextDecoder().decode(await readToEnd(client)), "Welcom");
+      client[Symbol.dispose]();
+      await script.logged(/#1 down limit_data down 1: effect close at byte 6/);
+      script.kill("SIGTERM");
+      assertEquals((await script.ended()).code, 0);
+    },
+  },
   health: {
     args: (server) => [formatAddr(server.addr)],
     works: async (script) => assertMatch(await script.output(), /^✓ 127\.0\.0\.1:\d+ - OK\n$/),
