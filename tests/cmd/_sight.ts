@@ -4,7 +4,7 @@ import { capture } from "../../lib/observe/wire.ts";
 import { firstMissing } from "../_needs.ts";
 
 /** Why a claim may be left out even so: not every system gives a network of its own. */
-export const NO_NETWORK = /^(no network of its own|unshare is missing)/;
+export const NO_NETWORK = /^(no network of its own|unshare is missing)| has no network namespaces$/;
 
 let sight: Promise<boolean> | undefined;
 
