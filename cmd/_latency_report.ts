@@ -69,7 +69,7 @@ export function summaryText(all: readonly Measured[], width: number): string {
 
 /** Columns for what the rows are, and at least for each server. */
 const LABEL = 17;
-const LEAST = 20;
+const LEAST = 19;
 
 function table(all: readonly Measured[], width: number): string[] {
   const least = Math.floor((width - LABEL) / all.length) - 2;

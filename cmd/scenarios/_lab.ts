@@ -123,7 +123,10 @@ export class Lab implements AsyncDisposable {
     this.kernel = new Kernel(trace, options.world ?? realWorld, options.signal);
   }
 
-  /** Tells the listener what is about to happen, in the picture as well. */
+  /**
+   * Tells the listener what is about to happen, in the picture as well. What is in several lines
+   * is a drawing, and keeps its columns.
+   */
   say(text: string): void {
     this.trace.say(text);
   }

@@ -112,7 +112,7 @@ class Race<Conn extends Disposable> {
       const conn = await connect(hostname, this.#over.signal);
       if (this.#over.signal.aborted) return conn[Symbol.dispose](); // it came second
       Object.assign(draft, { outcome: "connected", ended: world.now() });
-      this.#end({ conn });
+      this.#end({ conn }, draft.ended);
     } catch (error) {
       if (this.#over.signal.aborted) return;
       Object.assign(draft, { outcome: "failed", ended: world.now(), error });
@@ -155,13 +155,15 @@ class Race<Conn extends Disposable> {
     this.#end({ errors: [this.#options.signal.reason] });
   };
 
-  #end(how: { conn: Conn } | { errors: readonly unknown[] }): void {
-    const { signal, world } = this.#options;
+  #end(
+    how: { conn: Conn } | { errors: readonly unknown[] },
+    now = this.#options.world.now(),
+  ): void {
+    const { signal } = this.#options;
     signal.removeEventListener("abort", this.#calledOff);
     this.#alarm?.off.abort();
     this.#over.abort();
     const dropped = ({ outcome }: { outcome: string }) => outcome === "dropped";
-    const now = world.now();
     for (const draft of this.#lookups.filter(dropped)) draft.ended = now;
     for (const draft of this.#connects.filter(dropped)) draft.ended = now;
     this.#settle({ ...how, lookups: this.#lookups, connects: this.#connects });

@@ -1,9 +1,10 @@
 /** The rows of one picture as SVG, between lifelines that go down with them. */
 
-import { columns, fit, wrap } from "./_canvas.ts";
+import { columns, fit } from "./_canvas.ts";
 import { type Life, Lives } from "./_lives.ts";
 import { el, label } from "./_svg.ts";
-import { arrowWords, callWords, fitting, heldWords, size, time } from "./_words.ts";
+import { arrowWords, callWords, fitting, heldWords } from "./_words.ts";
+import { isFigure, proseLines, size, time } from "./_words.ts";
 import type { CallEvent, StateEvent } from "./events.ts";
 import { type ArrowRow, callsOf, moment, type Row } from "./row.ts";
 import type { TcpState } from "./tcp_states.ts";
@@ -69,12 +70,14 @@ export class Sheet {
   }
 
   #text(words: string): void {
-    const lines = wrap(words.split(/\s+/).filter((word) => word !== ""), PROSE);
+    const figure = isFigure(words);
+    const lines = proseLines(words, PROSE);
     const height = lines.length * 20 + 10;
     const band = { x: MARGIN, y: this.#y + 4, width: this.#width - 2 * MARGIN, height, rx: 5 };
     this.#drawn.push(el("rect", { ...band, class: "band" }));
     for (const [at, line] of lines.entries()) {
-      this.#drawn.push(label(MARGIN + 12, this.#y + 23 + at * 20, line, "note"));
+      const shown = figure ? line.replaceAll(" ", "\u00a0") : line;
+      this.#drawn.push(label(MARGIN + 12, this.#y + 23 + at * 20, shown, figure ? "" : "note"));
     }
     this.#y += height + 10;
   }

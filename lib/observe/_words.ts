@@ -1,10 +1,21 @@
 /** How a ladder says things in a few columns. */
 
-import { columns, fit } from "./_canvas.ts";
+import { columns, fit, wrap } from "./_canvas.ts";
 import type { CallEvent, SegmentEvent, StateEvent } from "./events.ts";
 import type { SocketTimer } from "./kernel_socket.ts";
 import type { ArrowRow } from "./row.ts";
 import { flagsText } from "./segment.ts";
+
+/** A narrator's words in lines of at most `width` columns; a text of several lines keeps them. */
+export function proseLines(words: string, width: number): string[] {
+  if (isFigure(words)) return words.split("\n").map((line) => fit(line, width));
+  return wrap(words.split(/\s+/).filter((word) => word !== ""), width);
+}
+
+/** Whether the words are in lines, which are a drawing then: each column counts. */
+export function isFigure(words: string): boolean {
+  return words.includes("\n");
+}
 
 /** A call and what came of it: `"read 14 B"`, `"write ✗ EPIPE"`, `"read …"`; best word first. */
 export function callWords(call: CallEvent): readonly string[] {

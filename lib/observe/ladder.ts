@@ -39,6 +39,7 @@
  */
 
 import { Line, wrap } from "./_canvas.ts";
+import { proseLines } from "./_words.ts";
 import { type Layout, Stacked, Wide } from "./_layouts.ts";
 import type { TraceEvent } from "./events.ts";
 import { lifelinesOf, picture, type PictureOptions } from "./picture.ts";
@@ -113,8 +114,7 @@ function draw(layout: Layout, row: Row, width: number, spaced: boolean): Line[] 
 }
 
 function text(words: string, width: number): Line[] {
-  const split = words.split(/\s+/).filter((word) => word !== "");
-  return wrap(split, width - 2).map((line) => new Line(width).put(2, line));
+  return proseLines(words, width - 2).map((line) => new Line(width).put(2, line));
 }
 
 /** What the strokes mean, as far as they occur. */

@@ -110,7 +110,7 @@ export class Trace {
     return this.#data.get(call);
   }
 
-  /** Records the narrator's words. */
+  /** Records the narrator's words; what is in several lines is a drawing, and keeps its columns. */
   say(text: string): void {
     this.add({ kind: "note", who: "", text });
   }

@@ -136,22 +136,22 @@ Deno.test("summaryText() puts the servers side by side, and draws how often whic
   });
 });
 
-const SUMMARY = `                         127.0.0.1:80            [::1]:80
-probes                              5                   2
-lost                                0            1 (50 %)
-longest outage                      –   1500 ms, not over
-resolve    min                      –             3.00 ms
-           avg                      –             3.00 ms
-           p50                      –             3.00 ms
-           p95                      –             3.00 ms
-           max                      –             3.00 ms
-           jitter                   –             0.00 ms
-connect    min                0.30 ms             20.0 ms
-           avg                0.45 ms             20.0 ms
-           p50                0.40 ms             20.0 ms
-           p95                0.70 ms             20.0 ms
-           max                0.70 ms             20.0 ms
-           jitter             0.10 ms             0.00 ms
+const SUMMARY = `                        127.0.0.1:80           [::1]:80
+probes                             5                  2
+lost                               0           1 (50 %)
+longest outage                     –  1500 ms, not over
+resolve    min                     –            3.00 ms
+           avg                     –            3.00 ms
+           p50                     –            3.00 ms
+           p95                     –            3.00 ms
+           max                     –            3.00 ms
+           jitter                  –            0.00 ms
+connect    min               0.30 ms            20.0 ms
+           avg               0.45 ms            20.0 ms
+           p50               0.40 ms            20.0 ms
+           p95               0.70 ms            20.0 ms
+           max               0.70 ms            20.0 ms
+           jitter            0.10 ms            0.00 ms
 
 connect
           127.0.0.1:80                        [::1]:80

@@ -6,6 +6,18 @@ import type { CallEvent, TraceEvent } from "../../lib/observe/events.ts";
 import { ladder, type LadderOptions } from "../../lib/observe/ladder.ts";
 import { anyTrace } from "./_traces.ts";
 
+Deno.test("ladder() breaks the narrator's words, but not a drawing in several lines", () => {
+  const words = "The client  has said\tall that it has to say, and waits for what comes back now.";
+  const drawing = "name      ━━✓\n127.0.0.1    ━━━✗";
+  const events = [call(0, "client", "connect"), note(1, words), note(2, drawing)];
+  const lines = ladder(events, { width: 60, lifelines: ["client", "server"] }).split("\n");
+  assertEquals(lines.slice(3, 5), [
+    "  The client has said all that it has to say, and waits for",
+    "  what comes back now.",
+  ]);
+  assertEquals(lines.slice(6, 8), ["  name      ━━✓", "  127.0.0.1    ━━━✗"]);
+});
+
 Deno.test("ladder() shows a half-close: FIN one way, and bytes still the other", () => {
   assertLadder(
     [
