@@ -10,19 +10,30 @@ import { type Metric, PROMETHEUS_TYPE, prometheusPage } from "../lib/proxy/prome
 import { FailureError, type Log } from "./_cli.ts";
 import { need } from "./_permissions.ts";
 
-/** Serves `/metrics` until disposed. */
-export function serveMetrics(addr: TcpAddr, metrics: () => Metric[], log: Log): AsyncDisposable {
+/** What there is to be asked. */
+export interface Pages {
+  /** What `/metrics` has. */
+  metrics(): Metric[];
+  /** Whether `/ready` says 200, or 503 to who balances: send nobody else. */
+  ready(): boolean;
+}
+
+/** Serves `/metrics` and `/ready` until disposed. */
+export function serveMetrics(addr: TcpAddr, pages: Pages, log: Log): AsyncDisposable {
   need({ kind: "net", to: formatAddr(addr) });
   const { hostname, port } = addr;
   const onListen = ({ hostname, port }: Deno.NetAddr) =>
     log.info("metrics on http://{addr}/metrics", { addr: formatAddr({ hostname, port }) });
   try {
     return Deno.serve({ hostname, port, onListen }, (request) => {
-      if (new URL(request.url).pathname !== "/metrics") {
-        return new Response("See /metrics\n", { status: 404 });
+      const { pathname } = new URL(request.url);
+      if (pathname === "/ready") {
+        const ready = pages.ready();
+        return new Response(ready ? "ready\n" : "draining\n", { status: ready ? 200 : 503 });
       }
+      if (pathname !== "/metrics") return new Response("See /metrics\n", { status: 404 });
       const headers = { "content-type": PROMETHEUS_TYPE };
-      return new Response(prometheusPage(metrics()), { headers });
+      return new Response(prometheusPage(pages.metrics()), { headers });
     });
   } catch (error) {
     throw new FailureError(explainLine(error, { op: "listen", addr }), { cause: error });

@@ -65,6 +65,7 @@ export const proxyFlags = {
   metrics: listenAddr(null),
   workers: integer({ min: 1, fallback: 1 }),
   worker: integer({ fallback: 0 }),
+  grace: duration({ fallback: 0 }),
   drain: duration({ fallback: 10_000 }),
 };
 

@@ -13,7 +13,9 @@ import { proxyLine, type ProxyRecord } from "../lib/proxy/proxy_record.ts";
 import { ProxyTally } from "../lib/proxy/proxy_tally.ts";
 import type { ServerEvent } from "../lib/server/events.ts";
 import type { TcpServer } from "../lib/server/server.ts";
+import { realWorld } from "../lib/world.ts";
 import { FailureError, type Io, type Log } from "./_cli.ts";
+import { durationText } from "./_flag.ts";
 import { UsageError } from "./_flags.ts";
 import { serveMetrics } from "./_metrics.ts";
 import { MissingPermissionError, need } from "./_permissions.ts";
@@ -38,20 +40,38 @@ export interface RunProxyOptions extends Pick<ServeProxyOptions, "connect" | "ta
  * @throws {FailureError} If it cannot.
  */
 export async function runProxy(given: ProxyFlags, options: RunProxyOptions, io: Io): Promise<void> {
-  const { metrics: page, worker, drain } = given;
+  const { metrics: page, worker, grace, drain } = given;
+  const { reload = () => Promise.resolve(), metrics = () => [] } = options;
   if (worker > 0) needReusePort();
   const tally = new ProxyTally();
   await using server = await serveFlags(given, options, tally, io.log);
-  await using _page = page === null ? undefined : serveMetrics(
-    page,
-    () => [...tally.metrics(server.conns), ...options.metrics?.() ?? []],
-    io.log,
-  );
-  const { reload = () => Promise.resolve() } = options;
   using hangup = onHangup(io.log, reload);
   const told = worker > 0 ? [hearSupervisor(io, hangup.now)] : [];
   const interrupted = AbortSignal.any([io.interrupted, ...told]);
-  await serveUntilInterrupted(server, { ...io, interrupted }, drain);
+  const pages = {
+    metrics: () => [...tally.metrics(server.conns), ...metrics()],
+    ready: () => !interrupted.aborted,
+  };
+  await using _page = page === null ? undefined : serveMetrics(page, pages, io.log);
+  await serveUntilInterrupted(
+    server,
+    { ...io, interrupted: later(interrupted, grace, io.log) },
+    drain,
+  );
+}
+
+/** A signal that aborts so much later. */
+function later(signal: AbortSignal, ms: number, log: Log): AbortSignal {
+  if (ms === 0) return signal;
+  const abort = new AbortController();
+  signal.addEventListener("abort", () => {
+    log.info("{signal}: not ready for others any more, who are let in for another {grace}", {
+      signal: signal.reason.message,
+      grace: durationText(ms),
+    });
+    realWorld.sleep(ms).then(() => abort.abort(signal.reason));
+  }, { once: true });
+  return abort.signal;
 }
 
 /** Starts the workers that the command line wants; says whether it wants any. */

@@ -45,10 +45,12 @@
  *     --server-name NAME           the name on their certificates; their hosts
  *     --ca FILE                    whom to trust besides those whom the system trusts (PEM)
  *     --quiet                      log no connection that ended as it should
- *     --metrics ADDR               a page for Prometheus at http://ADDR/metrics; none
+ *     --metrics ADDR               a page for Prometheus at http://ADDR/metrics, and /ready
  *     --workers COUNT              so many processes on the same port; 1
  *     --worker NUMBER              be one of them: --workers starts it so
- *     --drain TIME                 how long connections may go on at the end; 10s
+ *     --grace TIME                 at the end, how long to go on letting others in, for who
+ *                                  balances to hear of it: http://ADDR/ready says 503; 0
+ *     --drain TIME                 how long connections may go on then; 10s
  *     --help, --version
  *
  * Each connection is one line on standard error once it has ended, as docs/proxy.md explains;

@@ -35,10 +35,12 @@
  *     --server-name NAME           the name on its certificate; its host
  *     --ca FILE                    whom to trust besides those whom the system trusts (PEM)
  *     --quiet                      log no connection that ended as it should
- *     --metrics ADDR               a page for Prometheus at http://ADDR/metrics; none
+ *     --metrics ADDR               a page for Prometheus at http://ADDR/metrics, and /ready
  *     --workers COUNT              so many processes on the same port; 1
  *     --worker NUMBER              be one of them: --workers starts it so
- *     --drain TIME                 how long connections may go on at the end; 10s
+ *     --grace TIME                 at the end, how long to go on letting others in, for who
+ *                                  balances to hear of it: http://ADDR/ready says 503; 0
+ *     --drain TIME                 how long connections may go on then; 10s
  *     --help, --version
  *
  * Each connection is one line on standard error once it has ended: both counts of bytes, times,
@@ -68,7 +70,7 @@ import { opening, tlsFiles } from "./_proxy_tls.ts";
 import { bothTaps, playBack, startRecording } from "./_recording.ts";
 
 const { listen, tlsCert, tlsKey, toTls, serverName, ca, ...others } = proxyFlags;
-const { quiet, metrics, workers, worker, drain, ...limits } = others;
+const { quiet, metrics, workers, worker, grace, drain, ...limits } = others;
 
 /** What the command line may say. */
 export const flags = {
@@ -89,6 +91,7 @@ export const flags = {
   metrics,
   workers,
   worker,
+  grace,
   drain,
 };
 

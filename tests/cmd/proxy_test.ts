@@ -87,8 +87,26 @@ needs(STARTING, "cmd/proxy.ts has a page of metrics", async () => {
   for (const line of page.trimEnd().split("\n")) {
     assertMatch(line, /^(# (HELP|TYPE) \w+ .+|\w+(\{(\w+="[^"]*",?)+\})? [\d.e+-]+)$/);
   }
+  const ready = await fetch(`http://${formatAddr(addr)}/ready`);
+  assertEquals([ready.status, await ready.text()], [200, "ready\n"]);
   const elsewhere = await fetch(`http://${formatAddr(addr)}/`);
   assertEquals([elsewhere.status, await elsewhere.text()], [404, "See /metrics\n"]);
+});
+
+needs(STARTING, "cmd/proxy.ts --grace: others are let in, and told not to come", async () => {
+  await using server = counting();
+  const page = freeAddr();
+  const args = ["--listen", "0", "--to", formatAddr(server.addr), "--metrics", formatAddr(page)];
+  await using proxy = await start("proxy", [...args, "--grace", "10m"]);
+  const addr = await proxy.addr();
+  await proxy.logged(/metrics on /);
+  proxy.kill("SIGTERM");
+  await proxy.logged(/SIGTERM: not ready for others any more, who are let in for another 10m/);
+  const ready = await fetch(`http://${formatAddr(page)}/ready`);
+  assertEquals([ready.status, await ready.text()], [503, "draining\n"]);
+  assertEquals(await ask(addr, "late"), "4 bytes");
+  await proxy.insist("SIGTERM");
+  assertEquals((await proxy.ended()).code, 143);
 });
 
 needs(
