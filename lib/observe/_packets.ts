@@ -163,7 +163,6 @@ function inIp(bytes: Uint8Array, whole: number): Ip | undefined {
 }
 
 function ip(source: string, destination: string, bytes: Uint8Array, header: number, size: number) {
-  if (size < 0) return undefined;
   return { source, destination, payload: bytes.subarray(header, header + size), size };
 }
 

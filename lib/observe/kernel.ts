@@ -67,8 +67,8 @@ export async function listenQueue(
   port: number,
   options: SocketsOptions = {},
 ): Promise<ListenQueue | undefined> {
-  const found = await sockets({ port, states: ["LISTEN"] }, options);
-  const listener = found.find(({ local }) => local.port === port);
+  // A listener has no peer, so that its own port is the one that was found.
+  const [listener] = await sockets({ port, states: ["LISTEN"] }, options);
   return listener && { length: listener.recvQueue, backlog: listener.sendQueue };
 }
 

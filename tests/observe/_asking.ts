@@ -2,6 +2,7 @@
 
 import { counters, sockets } from "../../lib/observe/kernel.ts";
 import { capture } from "../../lib/observe/wire.ts";
+import { seededWorld } from "../../lib/world.ts";
 import { segmentText } from "../../lib/observe/segment.ts";
 
 const QUESTIONS: Record<string, () => Promise<unknown>> = {
@@ -9,6 +10,8 @@ const QUESTIONS: Record<string, () => Promise<unknown>> = {
   processes: async () => (await sockets({}, { processes: true })).map((it) => it.processes),
   timeWait: async () => (await sockets({ states: ["TIME-WAIT"] })).map(({ state }) => state),
   counters: () => counters(["TcpExtListenOverflows", "TcpExtListenDrops"]),
+  // The clock does not wait.
+  impatient: () => capture({ ports: [80], world: seededWorld(1, { auto: true }) }),
   capture: async () => {
     const wire = await capture({ ports: [80] });
     if (!wire.available) return wire;

@@ -111,6 +111,18 @@ onTheWire("capture() keeps as much of each packet as it is told, and counts the 
   assertEquals(wire.packets, []);
 });
 
+onTheWire("capture() sees the segments of every port that it was told of", async () => {
+  await using one = serveTcp({}, () => {});
+  await using two = serveTcp({}, () => {});
+  const ports = [one.addr.port, two.addr.port];
+  await using wire = await captured({ ports });
+  using _first = await dial(one.addr);
+  using _second = await dial(two.addr);
+  const dialed = (segments: readonly Segment[]) =>
+    ports.every((port) => segments.some(({ from }) => from.port === port));
+  assert(await wire.until(dialed));
+});
+
 onTheWire("capture() keeps the packets too, if it is told to, one for each segment", async () => {
   await using server = serveTcp({}, async (conn) => void await readToEnd(conn));
   await using wire = await captured({ ports: [server.addr.port], keepPackets: true });
@@ -210,6 +222,9 @@ needs(STANDING_IN, "capture() says why there is none, and never throws for that"
   );
   assertEquals(await why("echo; echo 'no idea' >&2; exit 1"), none("tcpdump: no idea"));
   assertEquals(await why("exit 1"), none("tcpdump: it ended at once"));
+  assertEquals(await ask("impatient", { tools: { tcpdump: "exec /bin/sleep 1000" } }), {
+    is: none("tcpdump did not begin within 10 s"),
+  });
 });
 
 needs(STANDING_IN, "until() says that what tcpdump prints is no capture", async () => {

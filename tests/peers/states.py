@@ -20,7 +20,11 @@ STATES = {
     6: "TIME-WAIT", 7: "CLOSED", 8: "CLOSE-WAIT", 9: "LAST-ACK", 10: "LISTEN", 11: "CLOSING",
 }
 PATIENCE = 5.0
-FEW = 25
+# How often each is done: so that no two states come to the same count.
+NUMBERS = {
+    "syn_sent": 31, "syn_received": 33, "fin_wait_1": 20, "fin_wait_2": 21, "closing": 22,
+    "last_ack": 23, "time_wait": 24,
+}
 
 held = []
 made = dict.fromkeys(STATES.values(), 0)
@@ -54,18 +58,18 @@ def pair(listener):
     return client, server
 
 
-def stuck_pairs(listener):
+def stuck_pairs(listener, number):
     """Connections whose server's window is shut, with more behind it: a FIN waits as well."""
-    pairs = [pair(listener) for _ in range(FEW)]
+    pairs = [pair(listener) for _ in range(number)]
     room = select.poll()
     clients = {client.fileno(): client for client, _ in pairs}
-    for number, client in clients.items():
+    for fd, client in clients.items():
         client.setblocking(False)
-        room.register(number, select.POLLOUT)
+        room.register(fd, select.POLLOUT)
     while ready := room.poll(50):
-        for number, _ in ready:
+        for fd, _ in ready:
             try:
-                clients[number].send(b"x" * 65536)
+                clients[fd].send(b"x" * 65536)
             except BlockingIOError:
                 pass
     return pairs
@@ -77,66 +81,66 @@ def established(listener, number):
     count(ESTABLISHED=2 * number)
 
 
-def syn_sent(listener):
+def syn_sent(listener, number):
     """`listener` lets one in, whom nobody accepts; for the others there is no room."""
     first = socket.socket()
     first.connect(listener.getsockname())
     held.append(first)
-    for _ in range(FEW):
+    for _ in range(number):
         client = socket.socket()
         client.setblocking(False)
         client.connect_ex(listener.getsockname())
         held.append(client)
-    count(ESTABLISHED=2, SYN_SENT=FEW)
+    count(ESTABLISHED=2, SYN_SENT=number)
 
 
-def syn_received(listener):
+def syn_received(listener, number):
     """`listener` wants to hear something before it takes the client's ACK for one."""
-    for _ in range(FEW):
+    for _ in range(number):
         client = socket.socket()
         client.connect(listener.getsockname())
         held.append(client)
-    count(ESTABLISHED=FEW, SYN_RECEIVED=FEW)
+    count(ESTABLISHED=number, SYN_RECEIVED=number)
 
 
-def fin_wait_1(listener):
-    for client, _server in stuck_pairs(listener):
+def fin_wait_1(listener, number):
+    for client, _server in stuck_pairs(listener, number):
         client.shutdown(socket.SHUT_WR)
-    count(FIN_WAIT_1=FEW, ESTABLISHED=FEW)
+    count(FIN_WAIT_1=number, ESTABLISHED=number)
 
 
-def fin_wait_2(listener):
-    for _ in range(FEW):
+def fin_wait_2(listener, number):
+    for _ in range(number):
         client, _server = pair(listener)
         client.shutdown(socket.SHUT_WR)
-    count(FIN_WAIT_2=FEW, CLOSE_WAIT=FEW)
+    count(FIN_WAIT_2=number, CLOSE_WAIT=number)
 
 
-def closing(listener):
+def closing(listener, number):
     """Both have said FIN, but the server has not come to the one of its client."""
-    for client, server in stuck_pairs(listener):
+    for client, server in stuck_pairs(listener, number):
         client.shutdown(socket.SHUT_WR)
         server.shutdown(socket.SHUT_WR)
-    count(CLOSING=FEW, FIN_WAIT_2=FEW)
+    count(CLOSING=number, FIN_WAIT_2=number)
 
 
-def last_ack(listener):
-    for client, server in stuck_pairs(listener):
+def last_ack(listener, number):
+    for client, server in stuck_pairs(listener, number):
         server.shutdown(socket.SHUT_WR)
         client.setblocking(True)
         while client.recv(1):
             pass
         client.shutdown(socket.SHUT_WR)
-    count(LAST_ACK=FEW, FIN_WAIT_2=FEW)
+    count(LAST_ACK=number, FIN_WAIT_2=number)
 
 
-def time_wait(listener):
-    for _ in range(FEW):
+def time_wait(listener, number):
+    for _ in range(number):
         client, server = pair(listener)
         client.close()
         server.recv(1)
         server.close()
-    count(TIME_WAIT=FEW)
+    count(TIME_WAIT=number)
 
 
 def seen(ports):
@@ -166,11 +170,11 @@ def main():
         established(listener, int(sys.argv[1]) // len(listeners))
     full, deferring = listen(backlog=0), listen(defer=30)
     listeners += [full, deferring]
-    syn_sent(full)
-    syn_received(deferring)
+    syn_sent(full, NUMBERS["syn_sent"])
+    syn_received(deferring, NUMBERS["syn_received"])
     for recipe in (fin_wait_1, fin_wait_2, closing, last_ack, time_wait):
         for listener in listeners[:-2]:
-            recipe(listener)
+            recipe(listener, NUMBERS[recipe.__name__])
     ports = {listener.getsockname()[1] for listener in listeners}
     late = time.monotonic() + PATIENCE
     while (found := seen(ports)) != made and time.monotonic() < late:
