@@ -16,6 +16,8 @@ const HEAD = 30;
 const MARGIN = 24;
 const ROW = 30;
 const PROSE = 118;
+/** What there is beside two lifelines for words, between the times and them. */
+const SIDE = 204;
 
 /** Draws rows from the top to the bottom. */
 export class Sheet {
@@ -95,7 +97,8 @@ export class Sheet {
       const pill = { x: x - wide / 2, y: this.#y + 3, width: wide, height: 21, rx: 10.5 };
       this.#drawn.push(el("rect", { ...pill, class: `pill ${kind}` }));
       this.#drawn.push(label(x, this.#y + 17.5, state, `state ${kind}`, "middle"));
-      const [words = ""] = heldWords(held);
+      const clear = this.#sides ? SIDE : this.#gap() - wide / 2 - 30;
+      const words = fitting(heldWords(held), Math.floor((clear - wide / 2) / LETTER));
       if (words !== "") this.#beside(who, words, "faint", wide / 2);
       this.#time(who, at, this.#y + 18);
     }
@@ -160,7 +163,8 @@ export class Sheet {
 
   /** A call beside its lifeline, where `sharing` of them have the gap. */
   #name(call: CallEvent, y: number, sharing = 1, timed = true): void {
-    const room = this.#sides ? 26 : Math.floor((this.#gap() - 30) / LETTER / sharing);
+    const clear = this.#sides ? SIDE : (this.#gap() - 30) / sharing;
+    const room = Math.floor(clear / LETTER);
     this.#beside(call.who, fitting(callWords(call), room), call.error ? "no" : "", 0, y);
     if (timed) this.#time(call.who, moment(call), y);
   }
