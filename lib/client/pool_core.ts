@@ -3,15 +3,16 @@
 import type { AcquireOptions, Pool, PoolShutdownOptions, PoolSize } from "./pool_handle.ts";
 import { Alarm } from "./pool_alarm.ts";
 import type { Draining, PoolDrainReport } from "./pool_drain.ts";
-import { Entry } from "./pool_entry.ts";
+import type { Entry } from "./pool_entry.ts";
 import { PoolClosedError, PoolFullError, PoolTimeoutError } from "./pool_errors.ts";
-import type { PoolCloseReason, PoolEvent, PoolStats } from "./pool_events.ts";
-import { Held } from "./pool_held.ts";
-import { EntryLease, type Lender, type PoolLease } from "./pool_lease.ts";
+import type { PoolEvent, PoolStats } from "./pool_events.ts";
+import type { Lender, PoolLease } from "./pool_lease.ts";
 import { Line, Waiter } from "./pool_line.ts";
 import { Openings } from "./pool_openings.ts";
 import { type CheckedLimits, checkSizes, type PoolOptions } from "./pool_options.ts";
-import { lifetime, plan } from "./pool_plan.ts";
+import type { World } from "../world.ts";
+import { plan } from "./pool_plan.ts";
+import { guarded, Stock } from "./pool_stock.ts";
 
 /** Patience of a shutdown() that is not given any, in milliseconds. */
 const PATIENCE = 10_000;
@@ -31,14 +32,13 @@ export class PoolCore<Resource extends Disposable, Lent>
   readonly finished: Promise<void>;
   readonly #limits: CheckedLimits;
   readonly #how: PoolOptions<Resource, Lent>;
+  readonly #now: () => number;
   readonly #tell: ((event: PoolEvent) => void) | undefined;
-  readonly #held = new Held<Resource, Lent>();
+  readonly #stock: Stock<Resource, Lent>;
   readonly #openings: Openings<Resource>;
   readonly #line = new Line<PoolLease<Lent>>();
   /** For those who wait, and for what is done for them: it keeps the process alive. */
   readonly #urgent: Alarm;
-  /** For what is free or lent: it does not. */
-  readonly #upkeep: Alarm;
   readonly #over = Promise.withResolvers<void>();
   /** Ends listening to signals, and the patience of a shutdown. */
   readonly #done = new AbortController();
@@ -46,23 +46,28 @@ export class PoolCore<Resource extends Disposable, Lent>
   #min: number;
   #max: number;
   #tickets = 0;
-  #ids = 0;
   #supplying = false;
   #draining: Draining | undefined;
   #report: Promise<PoolDrainReport> | undefined;
   #ended = false;
-  #counts = { openFailed: 0, acquired: 0, left: 0, refused: 0, leaks: 0 };
-  readonly #closed: Partial<Record<PoolCloseReason, number>> = {};
+  #counts = { openFailed: 0, left: 0, refused: 0 };
 
   constructor(limits: CheckedLimits, how: PoolOptions<Resource, Lent>) {
     const { world, min, max, signal, onEvent } = limits;
     this.#limits = limits;
     this.#how = how;
     this.#tell = onEvent && guarded(onEvent);
+    this.#now = clock(world, onEvent !== undefined);
     this.#min = min;
     this.#max = max;
     this.#urgent = new Alarm({ world, ref: true, nap: NAP, ring: (now) => this.#serveLate(now) });
-    this.#upkeep = new Alarm({ world, ref: false, ring: (now) => this.#keepUp(now) });
+    this.#stock = new Stock(limits, how, {
+      tell: this.#tell,
+      now: this.#now,
+      lender: this,
+      min: () => this.#min,
+      changed: () => this.#supply(),
+    });
     this.finished = this.#over.promise;
     this.#openings = new Openings({
       open: how.open,
@@ -70,7 +75,7 @@ export class PoolCore<Resource extends Disposable, Lent>
       world,
       opened: (resource, took) => this.#opened(resource, took),
       failed: (error) => this.#openFailed(error),
-      unwanted: (resource) => this.#dispose(resource),
+      unwanted: (resource) => this.#stock.dispose(resource),
     });
     this.#whenAborted(signal, "aborted");
     this.#supply();
@@ -84,10 +89,10 @@ export class PoolCore<Resource extends Disposable, Lent>
     const now = this.#now();
     const stack = this.#limits.leakAfter < Infinity ? callerStack() : undefined;
     const ticket = ++this.#tickets;
-    const ready = this.#how.check === undefined && this.#line.size === 0 && this.#fresh(now);
+    const ready = this.#how.check === undefined && this.#line.size === 0 && this.#stock.fresh(now);
     if (ready) {
       try {
-        return Promise.resolve(this.#lend(ready, ticket, now, now, stack));
+        return Promise.resolve(this.#stock.lend(ready, ticket, now, now, stack));
       } catch (error) {
         return Promise.reject(error);
       }
@@ -102,7 +107,7 @@ export class PoolCore<Resource extends Disposable, Lent>
     if (signal) waiter.heed(signal, () => this.#turnAway(waiter, signal.reason));
     this.#urgent.set(waiter.due);
     this.#tell?.({ type: "waiting", ticket, at: now });
-    if (this.#held.idle.length > 0 || this.#held.size + this.#openings.size < this.#max) {
+    if (this.#stock.idle.length > 0 || this.#stock.size + this.#openings.size < this.#max) {
       this.#supply();
     }
     return waiter.promise;
@@ -125,7 +130,7 @@ export class PoolCore<Resource extends Disposable, Lent>
 
   warmUp(): Promise<void> {
     if (this.#closing) return Promise.reject(new PoolClosedError());
-    if (this.#held.size >= this.#min) return Promise.resolve();
+    if (this.#stock.size >= this.#min) return Promise.resolve();
     this.#warming ??= Promise.withResolvers();
     const { promise } = this.#warming;
     this.#openings.retryAt = -Infinity;
@@ -137,32 +142,20 @@ export class PoolCore<Resource extends Disposable, Lent>
     checkSizes(min, max);
     this.#min = min;
     this.#max = max;
-    for (const entry of this.#held.idle.slice()) {
-      if (this.#held.size > this.#max) this.#closeIdle(entry, "shrunk");
-    }
+    this.#stock.closeIdle("shrunk", () => this.#stock.size > this.#max);
     this.#warmed();
-    this.#planUpkeep();
+    this.#stock.planUpkeep();
     this.#supply();
   }
 
   get stats(): PoolStats {
-    const held = this.#held;
-    const now = this.#now();
-    const since = held.list("lent").reduce((first, { since }) => Math.min(first, since), now);
     return {
       min: this.#min,
       max: this.#max,
-      size: held.size,
-      idle: held.idle.length,
-      checking: held.checking,
-      lent: held.lent,
+      ...this.#stock.stats,
       opening: this.#openings.size,
       waiting: this.#line.size,
-      longestHeld: now - since,
-      peak: held.peak,
-      opened: this.#ids,
       ...this.#counts,
-      closed: { ...this.#closed },
     };
   }
 
@@ -183,41 +176,22 @@ export class PoolCore<Resource extends Disposable, Lent>
 
   giveBack(entry: Entry<Resource, Lent>, destroy: boolean): void {
     const now = this.#now();
-    const held = now - entry.since;
-    entry.lease = undefined;
-    entry.stack = undefined;
-    this.#held.turn(entry, "between", now);
     if (this.#draining) this.#draining.returned++;
-    this.#tell?.({ type: "returned", id: entry.id, at: now, held });
-    if (destroy) this.#close(entry, "destroyed");
-    else if (!entry.closed && !this.#isReusable(entry)) this.#close(entry, "unusable");
-    else if (!entry.closed) this.#free(entry, now);
+    this.#stock.takeBack(entry, destroy, now);
+    if (!entry.closed) this.#free(entry, now);
     if (entry.closed) this.#supply();
   }
 
   /** Lends what has just become free, or keeps it, or closes it if it is not needed any more. */
   #free(entry: Entry<Resource, Lent>, now: number): void {
-    if (this.#held.size > this.#max) this.#close(entry, "shrunk");
-    else if (now >= entry.expires) this.#close(entry, "lifetime");
-    else if (this.#line.size === 0 && this.#draining) this.#close(entry, "drained");
+    if (this.#stock.size > this.#max) this.#stock.close(entry, "shrunk");
+    else if (now >= entry.expires) this.#stock.close(entry, "lifetime");
+    else if (this.#line.size === 0 && this.#draining) this.#stock.close(entry, "drained");
     else if (this.#line.size > 0 && this.#how.check === undefined) this.#serve(entry, now);
     else {
-      this.#rest(entry, now);
+      this.#stock.rest(entry, now);
       if (this.#line.size > 0) this.#supply();
     }
-  }
-
-  /** It is free. */
-  #rest(entry: Entry<Resource, Lent>, now: number): void {
-    this.#held.turn(entry, "idle", now);
-    this.#upkeep.set(Math.min(entry.expires, this.#idleUntil(entry)));
-    try {
-      this.#how.watch?.(entry.resource, entry.gone);
-    } catch (error) {
-      this.#close(entry, "broken", error);
-    }
-    // Only now, as whoever is told may want it: it must be watched before it is lent again.
-    if (entry.state === "idle") this.#tell?.({ type: "idle", id: entry.id, at: now });
   }
 
   /** The first in line gets it. */
@@ -227,57 +201,10 @@ export class PoolCore<Resource extends Disposable, Lent>
     this.#line.leave(waiter);
     try {
       // Not a promise of it, which would cost more than all the rest.
-      waiter.resolve(this.#lend(entry, ticket, since, now, stack));
+      waiter.resolve(this.#stock.lend(entry, ticket, since, now, stack));
     } catch (error) {
       waiter.reject(error);
     }
-  }
-
-  #lend(
-    entry: Entry<Resource, Lent>,
-    ticket: number,
-    since: number,
-    now: number,
-    stack: string | undefined,
-  ): PoolLease<Lent> {
-    this.#held.turn(entry, "lent", now);
-    entry.stack = stack;
-    entry.leaked = false;
-    const lease = entry.lease = new EntryLease<Entry<Resource, Lent>, Lent>(entry, this);
-    this.#counts.acquired++;
-    this.#upkeep.set(now + this.#limits.leakAfter);
-    if (this.#tell !== undefined) {
-      this.#tell({ type: "lent", id: entry.id, at: now, ticket, waited: now - since });
-      if (lease.released) throw new PoolClosedError();
-    }
-    const { lend } = this.#how;
-    if (lend === undefined) lease.lend(entry.resource as unknown as Lent);
-    else {
-      try {
-        lease.lend(lend(entry.resource, lease));
-      } catch (error) {
-        lease.destroy();
-        throw error;
-      }
-    }
-    return lease;
-  }
-
-  /** A free one that is worth lending; what is not is closed on the way. */
-  #fresh(now: number): Entry<Resource, Lent> | undefined {
-    const { idle } = this.#held;
-    for (let entry = idle.at(-1); entry !== undefined; entry = idle.at(-1)) {
-      const reason = this.#stale(entry, now);
-      if (reason === undefined) return entry;
-      this.#close(entry, reason);
-    }
-    return undefined;
-  }
-
-  /** Why it must not be free any longer. */
-  #stale(entry: Entry<Resource, Lent>, now: number): "lifetime" | "idle" | undefined {
-    if (now >= entry.expires) return "lifetime";
-    return now >= this.#idleUntil(entry) ? "idle" : undefined;
   }
 
   /** Begins what those who wait, and the minimum, need. */
@@ -294,14 +221,14 @@ export class PoolCore<Resource extends Disposable, Lent>
     const { check, open, fill } = plan({
       min: this.#draining ? 0 : this.#min,
       max: this.#max,
-      size: this.#held.size,
-      idle: this.#held.idle.length,
-      checking: this.#held.checking,
+      size: this.#stock.size,
+      idle: this.#stock.idle.length,
+      checking: this.#stock.checking,
       opening: this.#openings.size,
       waiting: this.#line.size,
     });
     if (check > 0) {
-      const entry = this.#fresh(now);
+      const entry = this.#stock.fresh(now);
       if (entry === undefined) return true; // all were stale: count again
       if (this.#how.check === undefined) this.#serve(entry, now);
       else this.#check(entry, now);
@@ -315,16 +242,15 @@ export class PoolCore<Resource extends Disposable, Lent>
       return true;
     }
     if (open > 0) this.#urgent.set(retryAt);
-    else if (fill > 0) this.#upkeep.set(retryAt);
+    else if (fill > 0) this.#stock.lookAt(retryAt);
     return false;
   }
 
   /** Looks whether it can be lent; whoever is first in line by then gets it. */
   #check(entry: Entry<Resource, Lent>, now: number): void {
-    this.#held.turn(entry, "checking", now);
     entry.checkedFor = this.#tickets;
     this.#urgent.set(now + this.#limits.checkTimeout);
-    this.#tell?.({ type: "checking", id: entry.id, at: now });
+    this.#stock.beginCheck(entry, now);
     if (entry.state !== "checking") return;
     const failed = (error: unknown) => this.#checked(entry, false, error);
     try {
@@ -339,33 +265,24 @@ export class PoolCore<Resource extends Disposable, Lent>
   #checked(entry: Entry<Resource, Lent>, good: boolean, error?: unknown): void {
     if (entry.state !== "checking") return; // it was closed meanwhile
     const now = this.#now();
-    if (!good) this.#close(entry, "check", error);
+    if (!good) this.#stock.close(entry, "check", error);
     else {
-      this.#held.turn(entry, "between", now);
+      this.#stock.endCheck(entry, now);
       const next = this.#line.first?.ticket ?? 0;
       if (next > entry.checkedFor) return this.#check(entry, now); // asked after we looked
-      if (next > 0 && this.#held.size <= this.#max) return this.#serve(entry, now);
+      if (next > 0 && this.#stock.size <= this.#max) return this.#serve(entry, now);
       this.#free(entry, now);
     }
     this.#supply();
   }
 
   #opened(resource: Resource, took: number): void {
-    const { world, maxLifetime, lifetimeJitter } = this.#limits;
     const now = this.#now();
-    const entry = new Entry<Resource, Lent>(
-      ++this.#ids,
-      resource,
-      now + lifetime(maxLifetime, lifetimeJitter, world.random()),
-      (entry, reason, error) => this.#gone(entry, reason, error),
-    );
-    this.#held.add(entry);
+    const entry = this.#stock.add(resource, took, now);
     this.#warmed();
-    this.#tell?.({ type: "opened", id: entry.id, at: now, took });
     if (entry.closed) return;
-    if (this.#line.size > 0 && this.#held.size <= this.#max) this.#serve(entry, now);
+    if (this.#line.size > 0 && this.#stock.size <= this.#max) this.#serve(entry, now);
     else this.#free(entry, now);
-    this.#planUpkeep(); // with one more held, another one may be one too many
     this.#supply();
   }
 
@@ -377,27 +294,6 @@ export class PoolCore<Resource extends Disposable, Lent>
     const { first } = this.#line;
     if (first && this.#limits.whenOpenFails === "fail") this.#turnAway(first, error);
     this.#supply();
-  }
-
-  #gone(entry: Entry<Resource, Lent>, reason: PoolCloseReason, error: unknown): void {
-    if (entry.state !== "idle" && entry.state !== "checking") return;
-    this.#close(entry, reason, error);
-    this.#supply();
-  }
-
-  /** It was free when somebody looked; if it still is, it is closed. */
-  #closeIdle(entry: Entry<Resource, Lent>, reason: PoolCloseReason): void {
-    if (entry.state === "idle") this.#close(entry, reason);
-  }
-
-  #close(entry: Entry<Resource, Lent>, reason: PoolCloseReason, error?: unknown): void {
-    if (entry.closed) return;
-    const now = this.#now();
-    this.#held.turn(entry, "closed", now);
-    this.#closed[reason] = (this.#closed[reason] ?? 0) + 1;
-    const told = { type: "closed", id: entry.id, at: now, reason } as const;
-    this.#tell?.(error === undefined ? told : { ...told, error });
-    this.#dispose(entry.resource);
   }
 
   #turnAway(waiter: Waiter<PoolLease<Lent>>, error: unknown): void {
@@ -425,64 +321,18 @@ export class PoolCore<Resource extends Disposable, Lent>
     }
     const { checkTimeout } = this.#limits;
     let due = Infinity;
-    for (const entry of this.#held.checking > 0 ? this.#held.list("checking") : []) {
+    for (const entry of this.#stock.checking > 0 ? this.#stock.list("checking") : []) {
       const end = entry.since + checkTimeout;
       if (end > now) due = Math.min(due, end);
-      else if (entry.state === "checking") this.#close(entry, "check");
+      else if (entry.state === "checking") this.#stock.close(entry, "check");
     }
     this.#supply();
     // Late ones are gone by now: what this finds are those to come.
     return Math.min(due, this.#line.earliest(), this.#openings.giveUpLate(now));
   }
 
-  /** Closes what is too old, tells of leaks, fills up; returns when to look again. */
-  #keepUp(now: number): number {
-    for (const entry of this.#held.list("lent")) {
-      const { id, since, stack = "" } = entry;
-      if (entry.state !== "lent" || entry.leaked || now - since < this.#limits.leakAfter) continue;
-      entry.leaked = true;
-      this.#counts.leaks++;
-      this.#tell?.({ type: "leak", id, at: now, held: now - since, stack });
-    }
-    for (const entry of this.#held.idle.slice()) {
-      const reason = this.#stale(entry, now);
-      if (reason !== undefined) this.#closeIdle(entry, reason);
-    }
-    this.#supply();
-    return this.#nextUpkeep();
-  }
-
-  #nextUpkeep(): number {
-    let due = Infinity;
-    for (const entry of this.#held.list()) {
-      if (entry.state === "idle") due = Math.min(due, entry.expires, this.#idleUntil(entry));
-      else if (entry.state === "lent" && !entry.leaked) {
-        due = Math.min(due, entry.since + this.#limits.leakAfter);
-      }
-    }
-    return due;
-  }
-
-  #planUpkeep(): void {
-    this.#upkeep.set(this.#nextUpkeep());
-  }
-
-  /** Until when it may be free, as long as no one of the minimum must be kept for it. */
-  #idleUntil(entry: Entry<Resource, Lent>): number {
-    return this.#held.size > this.#min ? entry.since + this.#limits.idleTimeout : Infinity;
-  }
-
-  #isReusable({ resource }: Entry<Resource, Lent>): boolean {
-    try {
-      return this.#how.reusable?.(resource) ?? true;
-    } catch (error) {
-      this.#onError(error);
-      return false;
-    }
-  }
-
   #warmed(): void {
-    if (this.#held.size < this.#min) return;
+    if (this.#stock.size < this.#min) return;
     this.#warming?.resolve();
     this.#warming = undefined;
   }
@@ -506,7 +356,7 @@ export class PoolCore<Resource extends Disposable, Lent>
 
   /** Nobody waits and nobody will: what is free or on its way is not needed. */
   #clearAway(): void {
-    for (const entry of this.#held.idle.slice()) this.#closeIdle(entry, "drained");
+    this.#stock.closeIdle("drained", () => true);
     this.#openings.abandon(new PoolClosedError());
   }
 
@@ -523,12 +373,12 @@ export class PoolCore<Resource extends Disposable, Lent>
     this.#warming = undefined;
     this.#openings.abandon(error);
     const now = this.#now();
-    for (const entry of this.#held.list()) {
+    for (const entry of this.#stock.list()) {
       if (entry.state === "lent") {
         this.#draining?.cut.push({ id: entry.id, held: now - entry.since, stack: entry.stack });
         entry.lease?.revoke();
-        this.#close(entry, reason);
-      } else this.#close(entry, reason === "cut" ? "drained" : "aborted");
+        this.#stock.close(entry, reason);
+      } else this.#stock.close(entry, reason === "cut" ? "drained" : "aborted");
     }
     this.#finishIfDone();
   }
@@ -537,10 +387,10 @@ export class PoolCore<Resource extends Disposable, Lent>
     if (!this.#ended && !this.#draining) return;
     if (this.#line.size > 0) return;
     if (!this.#ended) this.#clearAway();
-    if (this.#held.size > 0) return;
+    if (this.#stock.size > 0) return;
     this.#ended = true;
     this.#urgent.clear();
-    this.#upkeep.clear();
+    this.#stock.forget();
     this.#done.abort();
     this.#over.resolve();
   }
@@ -558,26 +408,7 @@ export class PoolCore<Resource extends Disposable, Lent>
 
   /** How many more could be lent now, if all that is held is good. */
   get #room(): number {
-    return Math.max(0, this.#max - this.#held.lent);
-  }
-
-  /** Closing is the resource's own business: what it throws must not stop the pool. */
-  #dispose(resource: Resource): void {
-    try {
-      resource[Symbol.dispose]();
-    } catch (error) {
-      this.#onError(error);
-    }
-  }
-
-  #onError(error: unknown): void {
-    guarded(this.#limits.onError)(error);
-  }
-
-  /** Who looks on wants to know it exactly. */
-  #now(): number {
-    const { world } = this.#limits;
-    return this.#tell === undefined && world.coarseNow ? world.coarseNow() : world.now();
+    return Math.max(0, this.#max - this.#stock.lent);
   }
 }
 
@@ -590,13 +421,8 @@ function callerStack(): string {
   return (new Error().stack ?? "").split("\n").slice(3).join("\n");
 }
 
-/** A callback of the caller's, whose errors must not stop the pool. */
-function guarded<T>(callback: (told: T) => void): (told: T) => void {
-  return (told) => {
-    try {
-      callback(told);
-    } catch (error) {
-      reportError(error);
-    }
-  };
+/** The clock; who looks on wants to know it exactly. */
+function clock(world: World, exactly: boolean): () => number {
+  const { coarseNow } = world;
+  return exactly || coarseNow === undefined ? () => world.now() : () => coarseNow.call(world);
 }
