@@ -10,7 +10,6 @@ import type { Lender, PoolLease } from "./pool_lease.ts";
 import { Line, Waiter } from "./pool_line.ts";
 import { Openings } from "./pool_openings.ts";
 import { type CheckedLimits, checkSizes, type PoolOptions } from "./pool_options.ts";
-import type { World } from "../world.ts";
 import { plan } from "./pool_plan.ts";
 import { guarded, Stock } from "./pool_stock.ts";
 
@@ -28,11 +27,10 @@ const NAP = 100;
  * order, and after it nothing is taken for granted.
  */
 export class PoolCore<Resource extends Disposable, Lent>
-  implements Pool<Lent>, Lender<Entry<Resource, Lent>> {
+  implements Pool<Lent>, Lender<Entry<Resource>> {
   readonly finished: Promise<void>;
   readonly #limits: CheckedLimits;
   readonly #how: PoolOptions<Resource, Lent>;
-  readonly #now: () => number;
   readonly #tell: ((event: PoolEvent) => void) | undefined;
   readonly #stock: Stock<Resource, Lent>;
   readonly #openings: Openings<Resource>;
@@ -43,7 +41,6 @@ export class PoolCore<Resource extends Disposable, Lent>
   /** Ends listening to signals, and the patience of a shutdown. */
   readonly #done = new AbortController();
   #warming: PromiseWithResolvers<void> | undefined;
-  #min: number;
   #max: number;
   #tickets = 0;
   #supplying = false;
@@ -53,19 +50,16 @@ export class PoolCore<Resource extends Disposable, Lent>
   #counts = { openFailed: 0, left: 0, refused: 0 };
 
   constructor(limits: CheckedLimits, how: PoolOptions<Resource, Lent>) {
-    const { world, min, max, signal, onEvent } = limits;
+    const { world, max, signal, onEvent } = limits;
     this.#limits = limits;
     this.#how = how;
     this.#tell = onEvent && guarded(onEvent);
-    this.#now = clock(world, onEvent !== undefined);
-    this.#min = min;
     this.#max = max;
     this.#urgent = new Alarm({ world, ref: true, nap: NAP, ring: (now) => this.#serveLate(now) });
     this.#stock = new Stock(limits, how, {
       tell: this.#tell,
-      now: this.#now,
+      now: () => this.#now(),
       lender: this,
-      min: () => this.#min,
       changed: () => this.#supply(),
     });
     this.finished = this.#over.promise;
@@ -130,7 +124,7 @@ export class PoolCore<Resource extends Disposable, Lent>
 
   warmUp(): Promise<void> {
     if (this.#closing) return Promise.reject(new PoolClosedError());
-    if (this.#stock.size >= this.#min) return Promise.resolve();
+    if (this.#stock.size >= this.#stock.min) return Promise.resolve();
     this.#warming ??= Promise.withResolvers();
     const { promise } = this.#warming;
     this.#openings.retryAt = -Infinity;
@@ -138,9 +132,9 @@ export class PoolCore<Resource extends Disposable, Lent>
     return promise;
   }
 
-  resize({ min = this.#min, max = this.#max }: PoolSize): void {
+  resize({ min = this.#stock.min, max = this.#max }: PoolSize): void {
     checkSizes(min, max);
-    this.#min = min;
+    this.#stock.min = min;
     this.#max = max;
     this.#stock.closeIdle("shrunk", () => this.#stock.size > this.#max);
     this.#warmed();
@@ -150,7 +144,7 @@ export class PoolCore<Resource extends Disposable, Lent>
 
   get stats(): PoolStats {
     return {
-      min: this.#min,
+      min: this.#stock.min,
       max: this.#max,
       ...this.#stock.stats,
       opening: this.#openings.size,
@@ -174,7 +168,7 @@ export class PoolCore<Resource extends Disposable, Lent>
     await this.shutdown();
   }
 
-  giveBack(entry: Entry<Resource, Lent>, destroy: boolean): void {
+  giveBack(entry: Entry<Resource>, destroy: boolean): void {
     const now = this.#now();
     if (this.#draining) this.#draining.returned++;
     this.#stock.takeBack(entry, destroy, now);
@@ -183,7 +177,7 @@ export class PoolCore<Resource extends Disposable, Lent>
   }
 
   /** Lends what has just become free, or keeps it, or closes it if it is not needed any more. */
-  #free(entry: Entry<Resource, Lent>, now: number): void {
+  #free(entry: Entry<Resource>, now: number): void {
     if (this.#stock.size > this.#max) this.#stock.close(entry, "shrunk");
     else if (now >= entry.expires) this.#stock.close(entry, "lifetime");
     else if (this.#line.size === 0 && this.#draining) this.#stock.close(entry, "drained");
@@ -195,7 +189,7 @@ export class PoolCore<Resource extends Disposable, Lent>
   }
 
   /** The first in line gets it. */
-  #serve(entry: Entry<Resource, Lent>, now: number): void {
+  #serve(entry: Entry<Resource>, now: number): void {
     const waiter = this.#line.first!;
     const { ticket, since, stack } = waiter;
     this.#line.leave(waiter);
@@ -219,7 +213,7 @@ export class PoolCore<Resource extends Disposable, Lent>
   /** Begins the next one of what is needed; whether there may be another. */
   #supplyOne(now: number): boolean {
     const { check, open, fill } = plan({
-      min: this.#draining ? 0 : this.#min,
+      min: this.#draining ? 0 : this.#stock.min,
       max: this.#max,
       size: this.#stock.size,
       idle: this.#stock.idle.length,
@@ -247,7 +241,7 @@ export class PoolCore<Resource extends Disposable, Lent>
   }
 
   /** Looks whether it can be lent; whoever is first in line by then gets it. */
-  #check(entry: Entry<Resource, Lent>, now: number): void {
+  #check(entry: Entry<Resource>, now: number): void {
     entry.checkedFor = this.#tickets;
     this.#urgent.set(now + this.#limits.checkTimeout);
     this.#stock.beginCheck(entry, now);
@@ -262,7 +256,7 @@ export class PoolCore<Resource extends Disposable, Lent>
     }
   }
 
-  #checked(entry: Entry<Resource, Lent>, good: boolean, error?: unknown): void {
+  #checked(entry: Entry<Resource>, good: boolean, error?: unknown): void {
     if (entry.state !== "checking") return; // it was closed meanwhile
     const now = this.#now();
     if (!good) this.#stock.close(entry, "check", error);
@@ -332,7 +326,7 @@ export class PoolCore<Resource extends Disposable, Lent>
   }
 
   #warmed(): void {
-    if (this.#stock.size < this.#min) return;
+    if (this.#stock.size < this.#stock.min) return;
     this.#warming?.resolve();
     this.#warming = undefined;
   }
@@ -376,7 +370,7 @@ export class PoolCore<Resource extends Disposable, Lent>
     for (const entry of this.#stock.list()) {
       if (entry.state === "lent") {
         this.#draining?.cut.push({ id: entry.id, held: now - entry.since, stack: entry.stack });
-        entry.lease?.revoke();
+        entry.leasesOver++;
         this.#stock.close(entry, reason);
       } else this.#stock.close(entry, reason === "cut" ? "drained" : "aborted");
     }
@@ -406,6 +400,12 @@ export class PoolCore<Resource extends Disposable, Lent>
     return this.#ended || this.#draining !== undefined;
   }
 
+  /** Who looks on wants to know it exactly. */
+  #now(): number {
+    const { world } = this.#limits;
+    return this.#tell === undefined && world.coarseNow ? world.coarseNow() : world.now();
+  }
+
   /** How many more could be lent now, if all that is held is good. */
   get #room(): number {
     return Math.max(0, this.#max - this.#stock.lent);
@@ -419,10 +419,4 @@ function wrongTimeout(timeout: number): RangeError {
 /** Where acquire() was called, without the pool's own frames. */
 function callerStack(): string {
   return (new Error().stack ?? "").split("\n").slice(3).join("\n");
-}
-
-/** The clock; who looks on wants to know it exactly. */
-function clock(world: World, exactly: boolean): () => number {
-  const { coarseNow } = world;
-  return exactly || coarseNow === undefined ? () => world.now() : () => coarseNow.call(world);
 }

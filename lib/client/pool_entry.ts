@@ -5,13 +5,13 @@
  */
 
 import type { PoolCloseReason } from "./pool_events.ts";
-import type { EntryLease } from "./pool_lease.ts";
+import type { Lendable, Lender } from "./pool_lease.ts";
 
 /** Where it is: free, being looked at, lent, closed, or on its way from one to the other. */
 export type EntryState = "between" | "idle" | "checking" | "lent" | "closed";
 
 /** One that is held. */
-export class Entry<Resource extends Disposable, Lent> {
+export class Entry<Resource extends Disposable> implements Lendable<Entry<Resource>> {
   /** Counted from 1. */
   readonly id: number;
   /** What it is about. */
@@ -26,10 +26,10 @@ export class Entry<Resource extends Disposable, Lent> {
   since = 0;
   /** The newest acquire that its check is good for. */
   checkedFor = 0;
-  /** Who has it. */
-  lease: EntryLease<Entry<Resource, Lent>, Lent> | undefined;
+  leasesOver = 0;
+  readonly lender: Lender<Entry<Resource>>;
   /** Where it was acquired. */
-  stack: string | undefined;
+  stack: string | undefined = undefined;
   /** Whether its leak was told. */
   leaked = false;
 
@@ -37,8 +37,9 @@ export class Entry<Resource extends Disposable, Lent> {
     id: number,
     resource: Resource,
     expires: number,
+    lender: Lender<Entry<Resource>>,
     onGone: (
-      entry: Entry<Resource, Lent>,
+      entry: Entry<Resource>,
       reason: PoolCloseReason,
       error: unknown,
     ) => void,
@@ -46,6 +47,7 @@ export class Entry<Resource extends Disposable, Lent> {
     this.id = id;
     this.resource = resource;
     this.expires = expires;
+    this.lender = lender;
     this.gone = (reason, error) => onGone(this, reason, error);
   }
 

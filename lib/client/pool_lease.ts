@@ -26,23 +26,31 @@ export interface PoolLease<T> extends Disposable {
   [Symbol.dispose](): void;
 }
 
+/** What a lease knows of what it is about. */
+export interface Lendable<Self> {
+  /** Its number. */
+  readonly id: number;
+  /** How many leases of it are over: the next one holds as long as this stays as it is. */
+  leasesOver: number;
+  /** Who takes it back. */
+  readonly lender: Lender<Self>;
+}
+
 /** What a lease tells its pool. */
 export interface Lender<Entry> {
   /** It was given back. */
   giveBack(entry: Entry, destroy: boolean): void;
 }
 
-/** A lease of `entry`. */
-export class EntryLease<Entry extends { readonly id: number }, T> implements PoolLease<T> {
-  readonly id: number;
+/** A lease of `entry`. The entry does not know it, which keeps the young from being held by the old. */
+export class EntryLease<Entry extends Lendable<Entry>, T> implements PoolLease<T> {
   readonly #entry: Entry;
-  #lender: Lender<Entry> | undefined;
-  #value: T | undefined;
+  readonly #before: number;
+  #value: T | undefined = undefined;
 
-  constructor(entry: Entry, lender: Lender<Entry>) {
-    this.id = entry.id;
+  constructor(entry: Entry) {
     this.#entry = entry;
-    this.#lender = lender;
+    this.#before = entry.leasesOver;
   }
 
   /** Says what is lent; it may want to know the lease. */
@@ -50,13 +58,17 @@ export class EntryLease<Entry extends { readonly id: number }, T> implements Poo
     this.#value = value;
   }
 
+  get id(): number {
+    return this.#entry.id;
+  }
+
   get value(): T {
-    if (this.#lender === undefined) throw new LeaseReleasedError("use what was lent");
+    if (this.released) throw new LeaseReleasedError("use what was lent");
     return this.#value!;
   }
 
   get released(): boolean {
-    return this.#lender === undefined;
+    return this.#entry.leasesOver !== this.#before;
   }
 
   release(): void {
@@ -71,15 +83,11 @@ export class EntryLease<Entry extends { readonly id: number }, T> implements Poo
     this.#end(false);
   }
 
-  /** The pool takes it back by itself. */
-  revoke(): void {
-    this.#lender = undefined;
-    this.#value = undefined;
-  }
-
   #end(destroy: boolean): void {
-    const lender = this.#lender;
-    this.revoke();
-    lender?.giveBack(this.#entry, destroy);
+    const entry = this.#entry;
+    if (entry.leasesOver !== this.#before) return;
+    entry.leasesOver++;
+    this.#value = undefined;
+    entry.lender.giveBack(entry, destroy);
   }
 }

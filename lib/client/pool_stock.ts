@@ -13,34 +13,34 @@ import type { CheckedLimits, PoolOptions } from "./pool_options.ts";
 import { lifetime } from "./pool_plan.ts";
 
 /** Of whom the stock knows, beside what it holds. */
-export interface StockOptions<Resource extends Disposable, Lent> {
+export interface StockOptions<Resource extends Disposable> {
   /** Tells what happens. */
   tell: ((event: PoolEvent) => void) | undefined;
   /** The clock. */
   now: () => number;
   /** Whom leases are given back to. */
-  lender: Lender<Entry<Resource, Lent>>;
-  /** The least to keep at this moment. */
-  min: () => number;
+  lender: Lender<Entry<Resource>>;
   /** Some were closed that nobody gave back. */
   changed: () => void;
 }
 
 /** Takes each through its states, says so, and closes it when its time is over. */
 export class Stock<Resource extends Disposable, Lent> {
+  /** The least to keep. */
+  min: number;
   /** How many are being checked. */
   checking = 0;
   /** How many are lent. */
   lent = 0;
   readonly #limits: CheckedLimits;
   readonly #how: PoolOptions<Resource, Lent>;
-  readonly #around: StockOptions<Resource, Lent>;
+  readonly #around: StockOptions<Resource>;
   readonly #tell: ((event: PoolEvent) => void) | undefined;
   readonly #onError: (error: unknown) => void;
   /** For what is free or lent: it does not keep the process alive. */
   readonly #upkeep: Alarm;
-  readonly #all = new Set<Entry<Resource, Lent>>();
-  readonly #idle: Entry<Resource, Lent>[] = [];
+  readonly #all = new Set<Entry<Resource>>();
+  readonly #idle: Entry<Resource>[] = [];
   readonly #counts = { opened: 0, acquired: 0, peak: 0, leaks: 0 };
   readonly #closed: Partial<Record<PoolCloseReason, number>> = {};
 
@@ -48,8 +48,9 @@ export class Stock<Resource extends Disposable, Lent> {
   constructor(
     limits: CheckedLimits,
     how: PoolOptions<Resource, Lent>,
-    around: StockOptions<Resource, Lent>,
+    around: StockOptions<Resource>,
   ) {
+    this.min = limits.min;
     this.#limits = limits;
     this.#how = how;
     this.#around = around;
@@ -65,12 +66,12 @@ export class Stock<Resource extends Disposable, Lent> {
   }
 
   /** Those that are free. The last one came back last. */
-  get idle(): readonly Entry<Resource, Lent>[] {
+  get idle(): readonly Entry<Resource>[] {
     return this.#idle;
   }
 
   /** Those in one state, or all, at this moment. */
-  list(state?: EntryState): Entry<Resource, Lent>[] {
+  list(state?: EntryState): Entry<Resource>[] {
     return [...this.#all].filter((entry) => state === undefined || entry.state === state);
   }
 
@@ -90,23 +91,24 @@ export class Stock<Resource extends Disposable, Lent> {
   }
 
   /** Holds one more, which is on its way to somebody or to the shelf. */
-  add(resource: Resource, took: number, now: number): Entry<Resource, Lent> {
+  add(resource: Resource, took: number, now: number): Entry<Resource> {
     const { world, maxLifetime, lifetimeJitter } = this.#limits;
-    const entry = new Entry<Resource, Lent>(
+    const entry = new Entry<Resource>(
       ++this.#counts.opened,
       resource,
       now + lifetime(maxLifetime, lifetimeJitter, world.random()),
+      this.#around.lender,
       (entry, reason, error) => this.#gone(entry, reason, error),
     );
     this.#all.add(entry);
     // Now that there are more than must be kept, nobody's time is unlimited any more.
-    if (this.size === this.#around.min() + 1) this.planUpkeep();
+    if (this.size === this.min + 1) this.planUpkeep();
     this.#tell?.({ type: "opened", id: entry.id, at: now, took });
     return entry;
   }
 
   /** It is free. */
-  rest(entry: Entry<Resource, Lent>, now: number): void {
+  rest(entry: Entry<Resource>, now: number): void {
     this.#turn(entry, "idle", now);
     this.#upkeep.set(Math.min(entry.expires, this.#idleUntil(entry)));
     try {
@@ -119,13 +121,13 @@ export class Stock<Resource extends Disposable, Lent> {
   }
 
   /** It is being checked. */
-  beginCheck(entry: Entry<Resource, Lent>, now: number): void {
+  beginCheck(entry: Entry<Resource>, now: number): void {
     this.#turn(entry, "checking", now);
     this.#tell?.({ type: "checking", id: entry.id, at: now });
   }
 
   /** Its check is over, and it is good. */
-  endCheck(entry: Entry<Resource, Lent>, now: number): void {
+  endCheck(entry: Entry<Resource>, now: number): void {
     this.#turn(entry, "between", now);
   }
 
@@ -136,7 +138,7 @@ export class Stock<Resource extends Disposable, Lent> {
    * @throws {Error} What `lend` threw.
    */
   lend(
-    entry: Entry<Resource, Lent>,
+    entry: Entry<Resource>,
     ticket: number,
     since: number,
     now: number,
@@ -145,10 +147,7 @@ export class Stock<Resource extends Disposable, Lent> {
     this.#turn(entry, "lent", now);
     entry.stack = stack;
     entry.leaked = false;
-    const lease = entry.lease = new EntryLease<Entry<Resource, Lent>, Lent>(
-      entry,
-      this.#around.lender,
-    );
+    const lease = new EntryLease<Entry<Resource>, Lent>(entry);
     this.#counts.acquired++;
     this.#counts.peak = Math.max(this.#counts.peak, this.lent);
     this.#upkeep.set(now + this.#limits.leakAfter);
@@ -170,9 +169,8 @@ export class Stock<Resource extends Disposable, Lent> {
   }
 
   /** It came back, and is closed if it cannot be lent again. */
-  takeBack(entry: Entry<Resource, Lent>, destroy: boolean, now: number): void {
+  takeBack(entry: Entry<Resource>, destroy: boolean, now: number): void {
     const held = now - entry.since;
-    entry.lease = undefined;
     entry.stack = undefined;
     this.#turn(entry, "between", now);
     this.#tell?.({ type: "returned", id: entry.id, at: now, held });
@@ -181,7 +179,7 @@ export class Stock<Resource extends Disposable, Lent> {
   }
 
   /** A free one that is worth lending; what is not is closed on the way. */
-  fresh(now: number): Entry<Resource, Lent> | undefined {
+  fresh(now: number): Entry<Resource> | undefined {
     for (let entry = this.#idle.at(-1); entry !== undefined; entry = this.#idle.at(-1)) {
       const reason = this.#stale(entry, now);
       if (reason === undefined) return entry;
@@ -191,7 +189,7 @@ export class Stock<Resource extends Disposable, Lent> {
   }
 
   /** Closes it, unless it is closed. */
-  close(entry: Entry<Resource, Lent>, reason: PoolCloseReason, error?: unknown): void {
+  close(entry: Entry<Resource>, reason: PoolCloseReason, error?: unknown): void {
     if (entry.closed) return;
     const now = this.#around.now();
     this.#turn(entry, "closed", now);
@@ -233,7 +231,7 @@ export class Stock<Resource extends Disposable, Lent> {
   }
 
   /** From now on it is there: every step is taken here, so that the counts are right. */
-  #turn(entry: Entry<Resource, Lent>, state: EntryState, now: number): void {
+  #turn(entry: Entry<Resource>, state: EntryState, now: number): void {
     if (entry.state === "idle") this.#takeOff(entry);
     else if (entry.state === "lent") this.lent--;
     else if (entry.state === "checking") this.checking--;
@@ -246,30 +244,30 @@ export class Stock<Resource extends Disposable, Lent> {
   }
 
   /** The last one is what most are after. */
-  #takeOff(entry: Entry<Resource, Lent>): void {
+  #takeOff(entry: Entry<Resource>): void {
     if (this.#idle.at(-1) === entry) this.#idle.pop();
     else this.#idle.splice(this.#idle.indexOf(entry), 1);
   }
 
   /** It died while it was free. What dies while it is lent is the borrower's to see. */
-  #gone(entry: Entry<Resource, Lent>, reason: PoolCloseReason, error: unknown): void {
+  #gone(entry: Entry<Resource>, reason: PoolCloseReason, error: unknown): void {
     if (entry.state !== "idle" && entry.state !== "checking") return;
     this.close(entry, reason, error);
     this.#around.changed();
   }
 
   /** Why it must not be free any longer. */
-  #stale(entry: Entry<Resource, Lent>, now: number): "lifetime" | "idle" | undefined {
+  #stale(entry: Entry<Resource>, now: number): "lifetime" | "idle" | undefined {
     if (now >= entry.expires) return "lifetime";
     return now >= this.#idleUntil(entry) ? "idle" : undefined;
   }
 
   /** Until when it may be free, as long as no one of the minimum must be kept for it. */
-  #idleUntil(entry: Entry<Resource, Lent>): number {
-    return this.size > this.#around.min() ? entry.since + this.#limits.idleTimeout : Infinity;
+  #idleUntil(entry: Entry<Resource>): number {
+    return this.size > this.min ? entry.since + this.#limits.idleTimeout : Infinity;
   }
 
-  #isReusable({ resource }: Entry<Resource, Lent>): boolean {
+  #isReusable({ resource }: Entry<Resource>): boolean {
     try {
       return this.#how.reusable?.(resource) ?? true;
     } catch (error) {

@@ -57,7 +57,7 @@ export interface TcpPoolOptions extends PoolLimits {
   /**
    * How to make sure, before a connection is lent, that the peer's FIN is not already here: by a
    * turn of the kernel's event queue. `"socket"` takes microseconds, two descriptors for the
-   * pool, and leave to listen on 127.0.0.1; `"timer"` takes a millisecond or two.
+   * pool, and leave to listen on 127.0.0.1; `"timer"` takes two to four milliseconds.
    *
    * @default {"socket"} if `--allow-net` covers 127.0.0.1, or else `"timer"`
    */

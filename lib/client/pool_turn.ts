@@ -4,7 +4,8 @@
  * A FIN that lies in the kernel is not known to Deno until it asks for events, which it does when
  * it has nothing else to do. Awaiting a promise does not make it ask, nor does a message to
  * oneself: with 20 of those in a row no FIN was seen. A timer does, but takes a millisecond or
- * two. A byte through a loopback connection of our own takes some 7 µs: the kernel keeps events
+ * two; and where this program was kept waiting so long that both are due at once, the timer is told
+ * first, so it takes a second one. A byte through a loopback connection of our own takes some 7 µs: the kernel keeps events
  * in order, so that whatever came before that byte is told before it.
  *
  * @module
@@ -21,7 +22,7 @@ interface Bell extends Disposable {
   readonly rope: { write(p: Uint8Array): Promise<number> };
 }
 
-/** How a turn is brought about: by a byte to ourselves, or by the shortest sleep. */
+/** How a turn is brought about: by a byte to ourselves, or by the two shortest sleeps. */
 export type TurnBy = "socket" | "timer";
 
 /** `"socket"` where this program may listen on loopback and connect to it, without asking. */
@@ -88,7 +89,9 @@ export class Turns implements Disposable {
   #slowly = async (): Promise<void> => {
     this.#drop();
     // Nobody needs the turn any more if it is cut off.
-    await this.#world.sleep(0, { signal: this.#over.signal }).catch(() => {});
+    const { signal } = this.#over;
+    await this.#world.sleep(0, { signal }).then(() => this.#world.sleep(0, { signal }))
+      .catch(() => {});
   };
 
   #drop(): void {

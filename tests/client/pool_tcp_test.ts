@@ -95,6 +95,26 @@ for (const turnBy of ["socket", "timer"] as const) {
     lease.release();
     assertEquals(pool.stats.closed, { finished: rounds });
   });
+
+  Deno.test(`a program that is kept waiting lends no corpse either, turns by ${turnBy}`, async () => {
+    using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const { pool } = pooled(listener.addr, { turnBy });
+    await using _pool = pool;
+    let lease = await pool.acquire();
+    for (let round = 0; round < 20; round++) {
+      const server = await listener.accept();
+      lease.release();
+      await pool.acquire().then((again) => again.release());
+      server.close();
+      const { id } = lease;
+      const next = pool.acquire();
+      // Now whatever timer it has set is due, and is told in one go with the FIN.
+      for (const end = performance.now() + 5; performance.now() < end;);
+      lease = await next;
+      assert(lease.id !== id, `a corpse in round ${round}`);
+    }
+    lease.release();
+  });
 }
 
 Deno.test("tcpPool() closes an idle connection as soon as the peer ends it, and says how", async () => {
