@@ -341,7 +341,6 @@ export class PoolCore<Resource extends Disposable, Lent>
       const { returned, cut, turnedAway } = drain;
       resolve({ duration: this.#now() - since, returned, cut, turnedAway });
     });
-    if (this.#line.size === 0) this.#clearAway();
     this.#warming?.reject(new PoolClosedError());
     this.#warming = undefined;
     this.#finishIfDone();

@@ -30,7 +30,10 @@ export interface PoolDrainReport {
 export interface Draining {
   /** When it began. */
   readonly since: number;
+  /** How many have come back since. */
   returned: number;
+  /** Those that were cut. */
   readonly cut: CutLease[];
+  /** How many had to leave the line. */
   turnedAway: number;
 }

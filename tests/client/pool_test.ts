@@ -863,3 +863,258 @@ Deno.test("the pool ends in the middle of lending: the borrower is told, not han
   await pool.finished;
   assertEquals([lent, factory.open, factory.things[0]!.disposed], [[], 0, 1]);
 });
+
+Deno.test("what comes back while somebody waits is checked before it is lent on", async () => {
+  const { pool, reasons } = scripted({ max: 1, check: ({ number }) => number > 1 });
+  await using _pool = pool;
+  const lease = await pool.acquire();
+  const next = pool.acquire();
+  lease.release();
+  using other = await next;
+  assertEquals([other.value.number, reasons()], [2, ["check"]]);
+});
+
+Deno.test("fewer to keep: those that were kept are free for idleTimeout, and no longer", async () => {
+  const { pool, world, reasons } = scripted({ min: 2, idleTimeout: 100 });
+  await using _pool = pool;
+  await world.advance(1000);
+  assertEquals(reasons(), []);
+  pool.resize({ min: 1 });
+  await world.advance(0);
+  assertEquals(reasons(), ["idle"]);
+});
+
+Deno.test("one more than must be kept ends the time of the one that is free longest", async () => {
+  const { pool, factory, world, events } = scripted({ min: 1, idleTimeout: 100 }, { manual: true });
+  await using _pool = pool;
+  factory.waiting[0]!.resolve();
+  await settle();
+  const lease = await pool.acquire();
+  const abort = new AbortController();
+  const called = assertRejects(() => pool.acquire({ signal: abort.signal }));
+  abort.abort();
+  await called;
+  lease.release();
+  await world.advance(40);
+  factory.waiting[1]!.resolve();
+  await world.advance(60);
+  const closed = events.filter(({ type }) => type === "closed");
+  assertEquals(closed, [{ type: "closed", id: 1, at: 100, reason: "idle" }]);
+  await world.advance(1000);
+  assertEquals(pool.stats.idle, 1);
+});
+
+Deno.test("the minimum is tried again when the wait that doubles is over, and not before", async () => {
+  const { pool, factory, world } = scripted({ min: 1, openTimeout: 1000 }, { manual: true });
+  await using _pool = pool;
+  const roll = dice(7);
+  factory.waiting[0]!.reject("down");
+  await settle();
+  for (const failures of [1, 2]) {
+    const wait = backoffDelay(failures, roll());
+    await world.advance(wait - 1);
+    assertEquals(factory.waiting.length, failures);
+    await world.advance(1);
+    assertEquals(factory.waiting.length, failures + 1);
+    if (failures === 1) factory.waiting[1]!.reject("down");
+    await settle();
+  }
+  // Also one that nobody waits for takes openTimeout at most.
+  await world.advance(999);
+  assertEquals(factory.waiting[2]!.signal.aborted, false);
+  await world.advance(1);
+  assertEquals(factory.waiting[2]!.signal.aborted, true);
+});
+
+Deno.test("what opens well ends the wait, and the next failure begins with the first step", async () => {
+  const { pool, factory, world } = scripted({
+    whenOpenFails: "retry",
+    max: 3,
+    acquireTimeout: 3000,
+  }, { manual: true });
+  await using _pool = pool;
+  const first = pool.acquire();
+  const second = pool.acquire();
+  factory.waiting[0]!.reject("down");
+  await settle();
+  factory.waiting[1]!.resolve();
+  using _one = await first;
+  await settle();
+  assertEquals(factory.waiting.length, 3, "there is no wait any more");
+  factory.waiting[2]!.reject("down again");
+  await settle();
+  const roll = dice(7);
+  const waits = [1, 1, 1].map((failures) => backoffDelay(failures, roll()));
+  await world.advance(waits[2]! - 1); // the second roll was the lifetime
+  assertEquals(factory.waiting.length, 3);
+  await world.advance(1);
+  assertEquals(factory.waiting.length, 4);
+  factory.waiting[3]!.resolve();
+  (await second).release();
+  pool.resize({ max: 1 });
+  const late = assertRejects(() => pool.acquire({ timeout: 10 }), PoolTimeoutError);
+  await world.advance(10);
+  assertEquals((await late).cause, undefined, "what went wrong is over");
+});
+
+Deno.test("what is checked and opened for nobody has its time limits too", async () => {
+  const { pool, factory, world, reasons } = scripted({
+    max: 2,
+    checkTimeout: 500,
+    openTimeout: 800,
+    check: () => new Promise(() => {}),
+  }, { manual: true });
+  await using _pool = pool;
+  const lease = pool.acquire();
+  factory.waiting[0]!.resolve();
+  (await lease).release();
+  const abort = new AbortController();
+  const called = [1, 2].map(() => assertRejects(() => pool.acquire({ signal: abort.signal })));
+  abort.abort();
+  await Promise.all(called);
+  await world.advance(499);
+  assertEquals([reasons(), pool.stats.checking, pool.stats.opening], [[], 1, 1]);
+  await world.advance(1);
+  assertEquals([reasons(), pool.stats.checking], [["check"], 0]);
+  await world.advance(299);
+  assertEquals(factory.waiting[1]!.signal.aborted, false);
+  await world.advance(1);
+  assertEquals(factory.waiting[1]!.signal.aborted, true);
+});
+
+Deno.test("smaller while some are on their way: no more are lent than may be", async () => {
+  const checks: (() => void)[] = [];
+  const { pool, factory, reasons } = scripted({
+    max: 3,
+    check: () => new Promise((resolve) => checks.push(() => resolve(true))),
+  }, { manual: true });
+  await using _pool = pool;
+  const three = [1, 2, 3].map(() => pool.acquire());
+  factory.waiting[0]!.resolve();
+  const [one] = await Promise.all(three.slice(0, 1));
+  pool.resize({ max: 1 });
+  factory.waiting[1]!.resolve();
+  await settle();
+  assertEquals([pool.stats.lent, pool.stats.waiting, reasons()], [1, 2, ["shrunk"]]);
+  pool.resize({ max: 2 });
+  factory.waiting[2]!.resolve();
+  const two = await three[1]!;
+  two.release(); // looked at for the third
+  pool.resize({ max: 1 });
+  checks[0]!();
+  await settle();
+  assertEquals([pool.stats.lent, pool.stats.size], [1, 1]);
+  one!.release();
+  checks[1]!();
+  (await three[2]!).release();
+});
+
+Deno.test("two at the end of their patience, of whom one calls the other off: each is told once", async () => {
+  const abort = new AbortController();
+  const left: number[] = [];
+  const { pool, world } = scripted({
+    max: 1,
+    acquireTimeout: 50,
+    onEvent: (event) => {
+      if (event.type !== "left") return;
+      left.push(event.ticket);
+      abort.abort("me first");
+    },
+  });
+  await using _pool = pool;
+  using _lease = await pool.acquire();
+  const told = Promise.allSettled([pool.acquire(), pool.acquire({ signal: abort.signal })]);
+  const third = pool.acquire({ timeout: 60 });
+  const thirds = assertRejects(() => third, PoolTimeoutError);
+  await world.advance(50);
+  const [one, two] = await told;
+  assert(one.status === "rejected" && one.reason instanceof PoolTimeoutError);
+  assertEquals(two, { status: "rejected", reason: "me first" });
+  assertEquals([left, pool.stats.left, pool.stats.waiting], [[2, 3], 2, 1]);
+  await world.advance(10);
+  await thirds;
+});
+
+Deno.test("each leak is told once, and none of what came back meanwhile", async () => {
+  const leases: { release(): void }[] = [];
+  const { pool, world, events } = scripted({ leakAfter: 100 });
+  await using _pool = pool;
+  leases.push(await pool.acquire());
+  await world.advance(50);
+  leases.push(await pool.acquire());
+  await world.advance(500);
+  const leaks = () =>
+    events.flatMap((event) => event.type === "leak" ? [[event.id, event.at]] : []);
+  assertEquals(leaks(), [[1, 100], [2, 150]]);
+  for (const lease of leases) lease.release();
+  assertEquals(pool.stats.peak, 2);
+  using _one = await pool.acquire();
+  assertEquals(pool.stats.peak, 2);
+});
+
+Deno.test("a leak that is told may end the others", async () => {
+  const leases: { release(): void }[] = [];
+  const leaks: number[] = [];
+  const { pool, world } = scripted({
+    leakAfter: 100,
+    onEvent: (event) => {
+      if (event.type !== "leak") return;
+      leaks.push(event.id);
+      for (const lease of leases) lease.release();
+    },
+  });
+  await using _pool = pool;
+  leases.push(await pool.acquire(), await pool.acquire());
+  await world.advance(100);
+  assertEquals([leaks, pool.stats.leaks, pool.stats.idle], [[1], 1, 2]);
+});
+
+Deno.test("what was closed by whoever heard of it is not closed again, nor checked", async () => {
+  for (const type of ["returned", "checking"] as const) {
+    const end = new AbortController();
+    const { pool, factory, reasons, events } = scripted({
+      signal: end.signal,
+      check: ({ disposed }) => {
+        assertEquals(disposed, 0);
+        return true;
+      },
+      onEvent: (event) => {
+        events.push(event);
+        if (event.type === type) end.abort();
+      },
+    });
+    const lease = await pool.acquire();
+    if (type === "returned") lease.destroy();
+    else {
+      lease.release();
+      await assertRejects(() => pool.acquire(), PoolClosedError);
+    }
+    await pool.finished;
+    assertEquals([factory.things[0]!.disposed, reasons()], [1, ["aborted"]]);
+  }
+});
+
+Deno.test("who acquires when a stale one was closed, and that ended the pool, does not wait", async () => {
+  let now = 0;
+  const sleepless = { now: () => now, random: () => 0, sleep: () => new Promise<void>(() => {}) };
+  const end = new AbortController();
+  const { pool } = scripted({
+    world: sleepless,
+    idleTimeout: 100,
+    signal: end.signal,
+    onEvent: ({ type }) => type === "closed" && end.abort(),
+  });
+  (await pool.acquire()).release();
+  now = 100;
+  await assertRejects(() => pool.acquire(), PoolClosedError);
+});
+
+Deno.test("it is told that one is free only if it is, when watch() has seen it", async () => {
+  const { pool, types } = scripted({
+    max: 1,
+    watch: (_, gone) => gone("finished"),
+  });
+  await using _pool = pool;
+  (await pool.acquire()).release();
+  assertEquals(types(), ["waiting", "opened", "lent", "returned", "closed"]);
+});
