@@ -48,7 +48,7 @@ const TOOL = Deno.build.os === "darwin" ? "netstat" : "ss";
 
 /** Asks the kernel. */
 export class Looker {
-  /** Why the kernel's counters are not seen; nothing as long as they are. */
+  /** Why the kernel's counters are not seen; nothing if they are, or are not wanted. */
   blind: string | undefined;
   readonly #wanted: Wanted;
   readonly #world: Pick<World, "now">;
@@ -70,7 +70,7 @@ export class Looker {
         : "";
       throw new MissingPermissionError(`a permission is missing: add --allow-run=${TOOL}${found}`);
     }
-    if (!mayRun("nstat")) this.blind = "nstat is missing, or --allow-run=nstat";
+    if (this.#counts && !mayRun("nstat")) this.blind = "nstat is missing, or --allow-run=nstat";
   }
 
   /**
@@ -108,9 +108,14 @@ export class Looker {
     };
   }
 
+  /** Whether to ask for the kernel's counters, which are of all ports together. */
+  get #counts(): boolean {
+    return this.#wanted.port.length === 0;
+  }
+
   /** The kernel's counters; it goes without where they cannot be had. */
   async #count(): Promise<SocketSample["counters"] | undefined> {
-    if (this.blind !== undefined) return undefined;
+    if (!this.#counts || this.blind !== undefined) return undefined;
     try {
       return await counters(ALARM_COUNTERS, { signal: this.#signal });
     } catch (error) {

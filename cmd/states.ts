@@ -28,9 +28,10 @@
  * see whose sockets other users hold takes root.
  *
  * With --watch there is an alarm as well when the kernel turns connections away for want of room
- * in an accept queue, and when it sends SYN cookies, on whatever port. Alarms go to standard error
- * as they come and go. They look at every state and process; only --port narrows them. One that is
- * raised at 100 is over when there were 50 or less for --quiet.
+ * in an accept queue, and when it sends SYN cookies; but not with --port, as it counts those of all
+ * ports together. Alarms go to standard error as they come and go. They look at every state and
+ * process; only --port narrows them. One that is raised at 100 is over when there were 50 or less
+ * for --quiet.
  *
  * On macOS it needs --allow-run=netstat instead.
  *

@@ -1,5 +1,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { limitsOf } from "../../cmd/_states_flags.ts";
 import { dial } from "../../lib/client/dial.ts";
+import { ALARM_LIMITS } from "../../lib/observe/alarms.ts";
 import type { TcpState } from "../../lib/observe/tcp_states.ts";
 import { type Needs, needs } from "../_needs.ts";
 import { eventually } from "../_eventually.ts";
@@ -96,6 +98,12 @@ needs(SEEING, "states --by port and --by process count apart, the largest first"
     `:${many.port}`.padEnd(12) + "       5  LISTEN 1, ESTABLISHED 2, FIN-WAIT-2 1, CLOSE-WAIT 1",
     `:${few.port}`.padEnd(12) + "       3  LISTEN 1, ESTABLISHED 2",
   ], () => by("port"));
+  // Whether somebody listens there does not hang on whether listeners are shown.
+  const established = await by("port", "--state", "ESTABLISHED");
+  for (const { port } of [few, many]) {
+    const line = `:${port}`.padEnd(12) + "       2  ESTABLISHED 2";
+    assert(established.includes(line), established.join("\n"));
+  }
   // Those that nobody has accepted are nobody's.
   const [ours, nobodys, ...others] = await by("process");
   assertMatch(ours!, new RegExp(`^\\S+\\[${Deno.pid}\\] +6  LISTEN 2, ESTABLISHED 2, `));
@@ -119,7 +127,10 @@ needs(SEEING, "states --json says all of it in an object", async () => {
   assertEquals(seen.total, Object.values(seen.states).reduce((sum, count) => sum + count));
   const name = `127.0.0.1:${crowd.port}`;
   assertEquals(seen.listeners, [{ name, length: 1, backlog: 7 }]);
-  assert(seen.counters!["TcpExtListenDrops"]! >= 0);
+  // The kernel counts those of all ports together.
+  assertEquals("counters" in seen, false);
+  const { lines: all } = await once("--json", "--queue", "0", "--close-wait", "0");
+  assert((JSON.parse(all[0]!) as Seen).counters!["TcpExtListenDrops"]! >= 0);
   assertEquals([seen.alarms, seen.raised, seen.cleared], [[], [], []]);
   assert(Math.abs(Date.parse(seen.time) - Date.now()) < 60_000);
 });
@@ -146,6 +157,9 @@ needs(
     // What is shown is one thing, what is alarming another.
     assertEquals([one.code, one.lines.length], [3, 2]);
     assert(one.stderr.includes(full) && !one.stderr.includes(piled), one.stderr);
+    const hidden = await once(...on, "--close-wait", "2", "--process", "nobody-has-this-name");
+    assertEquals([hidden.code, hidden.lines], [3, ["total              0"]]);
+    assertStringIncludes(hidden.stderr, piled);
     const none = await once(...on, "--close-wait", "0", "--queue", "0");
     assertEquals([none.code, none.stderr], [0, ""]);
   },
@@ -281,6 +295,14 @@ needs({ ...SEEING, write: true }, "states names the package where there is no ss
     assertMatch(new TextDecoder().decode(stderr), /^states: .*\bss\b.* package iproute2\n$/);
   }
   await Deno.remove(folder);
+});
+
+Deno.test("limitsOf() is quiet at half of what is alarming, and never at 0", () => {
+  const limits = limitsOf({ halfOpen: 100, closeWait: 1, queue: 0 });
+  assertEquals(limits["half-open"], { raise: 100, clear: 50 });
+  assertEquals(limits["close-wait"], { raise: 1, clear: 0 });
+  assertEquals(limits["accept-queue"].raise, Infinity);
+  assertEquals(limits["turned-away"], ALARM_LIMITS["turned-away"]);
 });
 
 needs(SEEING, "states refuses what it cannot count", async () => {
