@@ -2,7 +2,7 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { limitsOf } from "../../cmd/_states_flags.ts";
 import { dial } from "../../lib/client/dial.ts";
 import { ALARM_LIMITS } from "../../lib/observe/alarms.ts";
-import type { TcpState } from "../../lib/observe/tcp_states.ts";
+import { TCP_STATES, type TcpState } from "../../lib/observe/tcp_states.ts";
 import { type Needs, needs } from "../_needs.ts";
 import { eventually } from "../_eventually.ts";
 import { firstLineFlags, ROOT, start, type Started, startProgram } from "../_script.ts";
@@ -162,6 +162,34 @@ needs(
     assertStringIncludes(hidden.stderr, piled);
     const none = await once(...on, "--close-wait", "0", "--queue", "0");
     assertEquals([none.code, none.stderr], [0, ""]);
+  },
+);
+
+needs(
+  { ...SEEING, run: ["deno", "ss", "nstat", "python3"] },
+  "states counts every state that there can be, and is alarmed at half-open connections",
+  async () => {
+    await using peer = startProgram("python3", ["tests/peers/states.py", "100"]);
+    const [told] = await peer.printed(/^\{.*\}$/m);
+    const { made, ports } = JSON.parse(told) as { made: Record<TcpState, number>; ports: number[] };
+    const halfOpen = made["SYN-RECEIVED"];
+    const { code, lines, stderr } = await once(
+      ...["--port", ports.join(","), "--half-open", `${halfOpen}`],
+      ...["--queue", "0", "--close-wait", "0"],
+    );
+    const table = TCP_STATES.filter((state) => made[state] > 0)
+      .map((state) => `${state.padEnd(12)}${String(made[state]).padStart(8)}`);
+    // A port may have been somebody else's a minute ago.
+    const living = (line: string) => !line.startsWith("TIME-WAIT");
+    assertEquals(lines.slice(0, -1).filter(living), table.filter(living));
+    assertEquals(lines.length - 1, table.length);
+    assertEquals(code, 3);
+    assertStringIncludes(
+      stderr,
+      `half-open: ${halfOpen} connections are half-open: a SYN flood, or`,
+    );
+    await peer.endInput();
+    await peer.output();
   },
 );
 
