@@ -32,6 +32,8 @@ export interface Outcome {
   readonly text: string;
   /** How many checks it made. */
   readonly checks: number;
+  /** How many more it could not make, since something could not be looked at. */
+  readonly unseen: number;
   /** How many milliseconds it took, the start of the process included. */
   readonly duration: number;
   /** What speaks against it, line by line. */
@@ -52,7 +54,7 @@ export async function trial(entry: Entry, options: TrialOptions): Promise<Outcom
     options.signal.throwIfAborted();
     const deadline = durationText(options.deadline);
     const text = `${entry.name}: not done within ${deadline}, so it was ended`;
-    return { ok: false, text, checks: 0, duration, complaints: [] };
+    return { ok: false, text, checks: 0, unseen: 0, duration, complaints: [] };
   }
   return { duration, ...judge(entry.name, status.code, said, complained) };
 }
@@ -165,13 +167,14 @@ function judge(
   if (verdict === undefined || verdict.ok !== (code === 0)) {
     const whose = verdict === undefined ? "without a verdict" : "against its own verdict";
     const text = `${name}: ended with exit code ${code}, ${whose}`;
-    return { ok: false, text, checks: 0, complaints: lines(complained) };
+    return { ok: false, text, checks: 0, unseen: 0, complaints: lines(complained) };
   }
   const complaints = events.flatMap((event) => {
     if (event.kind !== "check" || event.ok) return [];
     return [`${event.text}: expected ${event.expected}, got ${event.actual}`];
   });
-  return { ok: verdict.ok, text: verdict.text, checks: verdict.checks, complaints };
+  const { ok, text, checks, unseen = 0 } = verdict;
+  return { ok, text, checks, unseen, complaints };
 }
 
 /** A line that is no event is none of ours, and proves nothing. */

@@ -104,16 +104,19 @@ async function runAll(
 ): Promise<number> {
   const table = new Table(entries, io);
   const failed: string[] = [];
+  let unseen = 0;
   for (const entry of entries) {
     if (!quiet) await table.running(entry);
     const outcome = entry.problem === undefined ? await trial(entry, options) : refused(entry);
     if (!quiet) await table.ended(entry, outcome);
     if (!outcome.ok) failed.push(entry.name);
+    unseen += outcome.unseen;
   }
   const verdict = failed.length === 0
     ? `all ${entries.length} scenarios held`
     : `${failed.length} of ${entries.length} scenarios did not hold: ${failed.join(", ")}`;
-  await io.print(`${quiet ? "" : "\n"}${mark(failed.length === 0, io.color)} ${verdict}\n`);
+  const blind = unseen === 0 ? "" : `; ${unseen} claim${unseen === 1 ? "" : "s"} could not be seen`;
+  await io.print(`${quiet ? "" : "\n"}${mark(failed.length === 0, io.color)} ${verdict}${blind}\n`);
   return failed.length === 0 ? 0 : 1;
 }
 
@@ -127,7 +130,14 @@ async function runOne(entry: Entry, args: string[], options: TrialOptions): Prom
 
 /** The outcome of a scenario that cannot be run. */
 function refused({ name, problem }: Entry): Outcome {
-  return { ok: false, text: `${name}: ${problem}`, checks: 0, duration: 0, complaints: [] };
+  return {
+    ok: false,
+    text: `${name}: ${problem}`,
+    checks: 0,
+    unseen: 0,
+    duration: 0,
+    complaints: [],
+  };
 }
 
 /** How many names to offer for one that is none. */
