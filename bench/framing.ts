@@ -5,8 +5,8 @@
  *
  * All are given the same bytes in the same chunks of 64 KiB and make the same frames of
  * them. They take turns, round after round, and what is printed is the median of the
- * rounds: on a shared machine only a ratio within one run means something. A row is held
- * against its target and says so where it is missed.
+ * rounds, and the median of the rounds' ratios: on a shared machine only a ratio of neighbours
+ * means something. A row is held against its target and says so where it is missed.
  *
  * Usage: `deno task bench:framing [ROUNDS]`
  *
@@ -403,32 +403,43 @@ const CONTESTS: (() => Contest)[] = [
   () => bulk(65536),
 ];
 
-/** Median seconds of each entry, over all rounds but the first. */
-async function hold(contest: Contest, rounds: number): Promise<Map<string, number>> {
-  const seconds = new Map<string, number[]>();
+/**
+ * Seconds that each entry took in each round but the first. Each round begins with another one,
+ * so that nobody always comes after the same.
+ */
+async function hold(contest: Contest, rounds: number): Promise<Map<string, number[]>> {
+  const entries = Object.entries(contest.entries);
+  const seconds = new Map(entries.map(([who]) => [who, [] as number[]]));
   for (let round = 0; round <= rounds; round++) {
-    for (const [who, run] of Object.entries(contest.entries)) {
+    const first = round % entries.length;
+    for (const [who, run] of [...entries.slice(first), ...entries.slice(0, first)]) {
       const start = performance.now();
       const seen = await run();
       const took = (performance.now() - start) / 1000;
       if (seen !== contest.frames) {
         throw new Error(`${who} saw ${seen} of ${contest.frames} frames`);
       }
-      if (round > 0) seconds.set(who, [...seconds.get(who) ?? [], took]);
+      if (round > 0) seconds.get(who)!.push(took);
     }
   }
-  return new Map(seconds.entries().map(([who, all]) => [who, median(all)]));
+  return seconds;
 }
 
-function median(values: number[]): number {
+/** How many times as long `than` took as `one`: the median of what each round says. */
+function ratio(one: readonly number[], than: readonly number[]): number {
+  return median(one.map((took, round) => than[round]! / took));
+}
+
+function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
 }
 
-function verdict(target: Target, contest: Contest, seconds: Map<string, number>): string {
+function verdict(target: Target, contest: Contest, seconds: Map<string, number[]>): string {
   const ours = target.by ? seconds.get(target.by)! : seconds.values().next().value!;
+  const done = target.of === "GB/s" ? contest.bytes / 1e9 : contest.frames / 1e6;
   const [reached, unit] = target.than === undefined
-    ? [target.of === "GB/s" ? contest.bytes / ours / 1e9 : contest.frames / ours / 1e6, target.of!]
-    : [seconds.get(target.than)! / ours, `× ${target.than}`];
+    ? [done / median(ours), target.of!]
+    : [ratio(ours, seconds.get(target.than)!), `× ${target.than}`];
   const missed = reached < target.least ? "NOT REACHED: " : "";
   return `${missed}${reached.toFixed(2)} ${unit}, target ${target.least}`;
 }
@@ -443,13 +454,14 @@ if (import.meta.main) {
     const contest = make();
     const seconds = await hold(contest, rounds);
     const ours = seconds.values().next().value!;
-    for (const [i, [who, took]] of [...seconds].entries()) {
+    for (const [i, [who, all]] of [...seconds].entries()) {
+      const took = median(all);
       table.push([
         i === 0 ? contest.work : "",
         who,
         (contest.frames / took / 1e6).toFixed(3),
         (contest.bytes / took / 1e6).toFixed(0),
-        (ours / took).toFixed(2),
+        ratio(all, ours).toFixed(2),
         i === 0 ? contest.targets.map((it) => verdict(it, contest, seconds)).join("\n") : "",
       ]);
     }

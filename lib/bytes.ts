@@ -37,8 +37,8 @@ const LARGEST_BLOCK = 64 * 1024;
  * First in, first out, for bytes.
  *
  * Chunks are kept as they are: whoever appended one must not write to it again. What
- * lies in one chunk is taken as a view of it, without a copy; what lies across chunks
- * is copied once. Only chunks under 512 bytes that come while others wait are copied
+ * lies in one chunk, or in several that lie one behind the other in the same memory, is
+ * taken as a view of it, without a copy; what lies across others is copied once. Only chunks under 512 bytes that come while others wait are copied
  * beforehand.
  */
 export class ByteQueue {
@@ -66,6 +66,8 @@ export class ByteQueue {
     if (chunk.length === 0) return;
     if (this.#length === 0) {
       this.#begin(chunk);
+    } else if (this.#goesOn(chunk)) {
+      this.#head = new Uint8Array(this.#buffer, this.#start, this.#head.length + chunk.length);
     } else if (chunk.length < SMALL) {
       this.#collect(chunk);
     } else {
@@ -202,6 +204,12 @@ export class ByteQueue {
     this.#buffer = chunk.buffer;
     this.#start = chunk.byteOffset;
     this.#at = 0;
+  }
+
+  /** Whether it lies right behind the first bytes, as where a buffer is filled by several reads. */
+  #goesOn(chunk: Uint8Array): boolean {
+    return this.#first === this.#rest.length && chunk.buffer === this.#buffer &&
+      chunk.byteOffset === this.#start + this.#head.length;
   }
 
   #collect(chunk: Uint8Array): void {

@@ -15,6 +15,7 @@ Deno.test("ByteQueue gives back what it was given, in pieces of any size", () =>
     deed: fc.constantFrom(
       "append",
       "append",
+      "goes on",
       "take",
       "skip",
       "counted",
@@ -36,6 +37,15 @@ Deno.test("ByteQueue gives back what it was given, in pieces of any size", () =>
         const chunk = Uint8Array.from({ length: size }, () => next++);
         queue.append(chunk);
         for (const byte of chunk) model.push(byte);
+      } else if (deed === "goes on") {
+        // As a buffer that several reads fill, with a gap at times.
+        const bytes = Uint8Array.from({ length: size + wide }, () => next++);
+        const cut = Math.floor(size / 2);
+        const cuts = little ? [0, cut, size] : [0, cut, cut + wide, size + wide];
+        cuts.slice(1).forEach((end, i) => {
+          const chunk = bytes.subarray(cuts[i]!, end);
+          if (little || i !== 1) queue.append(chunk), model.push(...chunk);
+        });
       } else if (deed === "take") {
         assertEquals([...queue.take(n)], model.slice(0, n));
         model = model.slice(n);
@@ -147,4 +157,16 @@ Deno.test("ByteQueue takes a subclass of Uint8Array, and gives plain ones", () =
   queue.append(new Odd([1, 2, 3]));
   assertEquals(queue.take(2).constructor, Uint8Array);
   assertEquals(queue.take(1).constructor, Uint8Array);
+});
+
+Deno.test("ByteQueue takes a view of chunks that lie one behind the other in memory", () => {
+  const buffer = Uint8Array.from({ length: 1000 }, (_, i) => i);
+  const queue = new ByteQueue();
+  queue.append(buffer.subarray(10, 20));
+  queue.append(buffer.subarray(20, 21));
+  queue.append(buffer.subarray(21, 700));
+  const taken = queue.take(600);
+  assertEquals([taken.buffer, taken.byteOffset], [buffer.buffer, 10]);
+  queue.append(buffer.subarray(701)); // a gap
+  assertEquals(queue.take(91), Uint8Array.from([...buffer.subarray(610, 700), buffer[701]!]));
 });

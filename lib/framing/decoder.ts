@@ -64,6 +64,13 @@ export interface Decoder<Frame> {
   next(): Frame | undefined;
   /** Bytes held now: those of the unfinished frame, and those not yet asked for. */
   readonly buffered: number;
+  /**
+   * How many bytes the next read had best ask for: a guess, for who can choose, made of the frame
+   * that has begun and those before it. A read that ends where a long frame does saves a copy.
+   *
+   * @default {undefined} Any number is as good.
+   */
+  readonly wanted?: number;
 }
 
 /** Turns a frame into bytes. */

@@ -163,7 +163,7 @@ export class FramedConn<In, Out> implements Disposable {
   async #receive(timeout: number, signal: AbortSignal | undefined): Promise<In | null> {
     const deadline = timeout === Infinity ? Infinity : this.#world.now() + timeout;
     while (!this.#ended) {
-      const room = this.#memory.room(this.#decoder.buffered);
+      const room = this.#memory.room(this.#decoder.buffered, this.#decoder.wanted);
       const n = await this.#reader.read(room, { timeout: this.#left(deadline), signal });
       if (n === null) {
         this.#ended = true;

@@ -107,6 +107,9 @@ export interface LengthDecoderOptions extends LengthFormat {
 
 const DEFAULT_MAX_LENGTH = 1024 * 1024;
 
+/** So few bytes are not worth a read of their own: copying them costs less than a system call. */
+const FEW = 16 * 1024;
+
 /**
  * Frames that start with their length.
  *
@@ -127,6 +130,8 @@ export class LengthDecoder implements Decoder<Uint8Array> {
   #size = UNFINISHED;
   /** How much of it to drop. */
   #drop = 0;
+  /** Size of the last frame that was not taken in one step, all of it. */
+  #last = 0;
   /** How many bytes were pushed. */
   #pushed = 0;
   #ended = false;
@@ -176,6 +181,15 @@ export class LengthDecoder implements Decoder<Uint8Array> {
     return (this.#size === UNFINISHED ? header : this.#size) - this.#queue.length;
   }
 
+  /**
+   * How many bytes there are to the end of the frame, and, if those are few or it has not
+   * begun, of one more that is as long as the last one was.
+   */
+  get wanted(): number {
+    const left = (this.#size === UNFINISHED ? 0 : this.#size) - this.#queue.length;
+    return left >= FEW ? left : left + this.#last;
+  }
+
   /** Takes bytes as they came, and keeps them: do not write to the chunk again. */
   push(chunk: Uint8Array): void {
     if (this.#ended) throw new TypeError("Cannot push as the decoder was told of the end");
@@ -209,6 +223,7 @@ export class LengthDecoder implements Decoder<Uint8Array> {
       return undefined;
     }
     this.#size = UNFINISHED;
+    this.#last = size;
     return this.#queue.take(size - this.#drop, this.#drop);
   }
 

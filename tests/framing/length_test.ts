@@ -413,3 +413,18 @@ function announced(stream: Uint8Array, { error }: Decoded<Uint8Array>): number {
   const [low = 0, high = 0] = stream.subarray(error?.offset);
   return low < 0x80 ? low : (low & 0x7f) + high * 128;
 }
+
+Deno.test("LengthDecoder wants what is left of a long frame, and as much as the last one for the next", () => {
+  const long = new LengthEncoder().encode(new Uint8Array(100_000));
+  const decoder = new LengthDecoder();
+  assertEquals(decoder.wanted, 0);
+  decoder.push(long.subarray(0, 5));
+  assertEquals([decoder.next(), decoder.wanted], [undefined, long.length - 5]);
+  decoder.push(long.subarray(5, -10));
+  // Ten bytes are not worth a read; there is no frame before it to go by.
+  assertEquals([decoder.next(), decoder.wanted], [undefined, 10]);
+  decoder.push(long.subarray(-10));
+  assertEquals([decoder.next()?.length, decoder.wanted], [100_000, long.length]);
+  decoder.push(long.subarray(0, -10));
+  assertEquals([decoder.next(), decoder.wanted], [undefined, 10 + long.length]);
+});

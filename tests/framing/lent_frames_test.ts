@@ -172,3 +172,25 @@ Deno.test("FramedConn({ lend: true }) loses nothing when it times out", async ()
   assertEquals(await server.receive({ timeout: 60_000 }), payload(3000, 5));
   await sending;
 });
+
+Deno.test("FramedConn has a long frame read to its end, once reads were long, and not on a mere word", async () => {
+  for (const lend of [false, true]) {
+    const frame = encoder.encode(payload(100_000, 1));
+    const stream = joined([frame, ...Array(20).fill(frame)]);
+    const conn = scripted(stream, [stream.length]);
+    const rooms: number[] = [];
+    const read = conn.read.bind(conn);
+    using framed = new FramedConn({
+      ...conn,
+      read(p) {
+        rooms.push(p.length);
+        return read(p);
+      },
+    }, { decoder: new LengthDecoder(), encoder, lend });
+    let last: Uint8Array | undefined;
+    for await (const frame of framed) last = frame;
+    assertEquals(last?.length, 100_000);
+    assertEquals(rooms.slice(0, 4), [1024, 4096, 16384, 100_004 - 1024 - 4096 - 16384]);
+    assert(rooms.slice(4).every((room) => room === frame.length), `${lend}: ${rooms}`);
+  }
+});
