@@ -28,6 +28,8 @@ export interface StockOptions<Resource extends Disposable> {
 export class Stock<Resource extends Disposable, Lent> {
   /** The least to keep. */
   min: number;
+  /** How many there are. */
+  size = 0;
   /** How many are being checked. */
   checking = 0;
   /** How many are lent. */
@@ -58,11 +60,6 @@ export class Stock<Resource extends Disposable, Lent> {
     this.#onError = guarded(limits.onError);
     const { world } = limits;
     this.#upkeep = new Alarm({ world, ref: false, ring: (now) => this.#keepUp(now) });
-  }
-
-  /** How many there are. */
-  get size(): number {
-    return this.#all.size;
   }
 
   /** Those that are free. The last one came back last. */
@@ -101,6 +98,7 @@ export class Stock<Resource extends Disposable, Lent> {
       (entry, reason, error) => this.#gone(entry, reason, error),
     );
     this.#all.add(entry);
+    this.size++;
     // Now that there are more than must be kept, nobody's time is unlimited any more.
     if (this.size === this.min + 1) this.planUpkeep();
     this.#tell?.({ type: "opened", id: entry.id, at: now, took });
@@ -149,8 +147,9 @@ export class Stock<Resource extends Disposable, Lent> {
     entry.leaked = false;
     const lease = new EntryLease<Entry<Resource>, Lent>(entry);
     this.#counts.acquired++;
-    this.#counts.peak = Math.max(this.#counts.peak, this.lent);
-    this.#upkeep.set(now + this.#limits.leakAfter);
+    if (this.lent > this.#counts.peak) this.#counts.peak = this.lent;
+    const { leakAfter } = this.#limits;
+    if (leakAfter !== Infinity) this.#upkeep.set(now + leakAfter);
     if (this.#tell !== undefined) {
       this.#tell({ type: "lent", id: entry.id, at: now, ticket, waited: now - since });
       if (lease.released) throw new PoolClosedError();
@@ -180,7 +179,9 @@ export class Stock<Resource extends Disposable, Lent> {
 
   /** A free one that is worth lending; what is not is closed on the way. */
   fresh(now: number): Entry<Resource> | undefined {
-    for (let entry = this.#idle.at(-1); entry !== undefined; entry = this.#idle.at(-1)) {
+    const idle = this.#idle;
+    while (idle.length > 0) {
+      const entry = idle[idle.length - 1]!;
       const reason = this.#stale(entry, now);
       if (reason === undefined) return entry;
       this.close(entry, reason);
@@ -240,12 +241,12 @@ export class Stock<Resource extends Disposable, Lent> {
     if (state === "idle") this.#idle.push(entry);
     else if (state === "lent") this.lent++;
     else if (state === "checking") this.checking++;
-    else if (state === "closed") this.#all.delete(entry);
+    else if (state === "closed" && this.#all.delete(entry)) this.size--;
   }
 
   /** The last one is what most are after. */
   #takeOff(entry: Entry<Resource>): void {
-    if (this.#idle.at(-1) === entry) this.#idle.pop();
+    if (this.#idle[this.#idle.length - 1] === entry) this.#idle.pop();
     else this.#idle.splice(this.#idle.indexOf(entry), 1);
   }
 
