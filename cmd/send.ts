@@ -34,6 +34,7 @@ import type { Duplex } from "../lib/stream/conn.ts";
 import { dialResettable } from "../lib/stream/resettable.ts";
 import { TransferError } from "../lib/transfer/error.ts";
 import { sendFile, type SendReport } from "../lib/transfer/send.ts";
+import { checkName } from "../lib/transfer/name.ts";
 import { openSource } from "../lib/transfer/source.ts";
 import { FailureError, type Io, run } from "./_cli.ts";
 import { duration, path, peer, text, toggle } from "./_flag.ts";
@@ -61,6 +62,7 @@ export async function main(args: string[], io: Io): Promise<void> {
   const protocol = extended ? "extended" : halfClose ? "half-close" : "plain";
   try {
     using source = await openSource(file, { name: name || undefined });
+    if (extended) checkSendable(source.head.name);
     using conn = await connect(addr, halfClose, { timeout, signal });
     using bar = new ProgressBar();
     const onProgress = bar.show.bind(bar, 0);
@@ -73,6 +75,16 @@ export async function main(args: string[], io: Io): Promise<void> {
     if (signal.aborted && extended) log.warn("called off: the next try goes on from here");
     signal.throwIfAborted();
     throw new FailureError(reason(error, addr), { cause: error });
+  }
+}
+
+/** What every receiver refuses need not be dialled for. */
+function checkSendable(name: string): void {
+  try {
+    checkName(name);
+  } catch (error) {
+    if (!(error instanceof TransferError)) throw error;
+    throw new FailureError(`${error.message}; try: --name`, { cause: error });
   }
 }
 

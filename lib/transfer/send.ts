@@ -112,8 +112,9 @@ class Sending {
   /** The header, an offer, from where on; the bytes, their SHA-256, the confirmation, FIN. */
   async extended(): Promise<SendReport> {
     const { head } = this.#source;
+    const bytes = encodeHead(head); // before anybody listens, as it may throw
     const offer = this.#hear("offer");
-    await this.#write(encodeHead(head), offer);
+    await this.#write(bytes, offer);
     await this.#resume(await this.#patience.within(offer, "the receiver to look", head.size));
     const stored = this.#hear("stored");
     await this.#write(encodeNumber(this.#tally.resumed), stored);

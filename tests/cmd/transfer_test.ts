@@ -324,6 +324,11 @@ for (
     ],
     ["send", ["cmd", "127.0.0.1:1"], 'Cannot send "cmd" as it must be a file'],
     ["send", ["deno.json", "127.0.0.1:1"], "127.0.0.1:1"],
+    [
+      "send",
+      ["deno.json", "127.0.0.1:1", "--extended", "--name", "n".repeat(241)],
+      'as its name must have at most 240 bytes: current value is "nnn',
+    ],
   ] as const
 ) {
   needs(SCRIPTS, `${script} ${args.join(" ")} fails in one line`, async () => {
