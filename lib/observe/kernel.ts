@@ -37,7 +37,8 @@ export interface SocketsOptions {
 }
 
 /**
- * The TCP sockets of this network namespace, of IPv4 and IPv6, listeners included.
+ * The TCP sockets of this network namespace, of IPv4 and IPv6, listeners included. CLOSED is no
+ * connection at all, and Linux shows none in it.
  *
  * @throws {KernelUnavailableError} If the kernel cannot be asked.
  * @throws {RangeError} If a port is not 1 to 65535.

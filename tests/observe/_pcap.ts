@@ -1,6 +1,7 @@
 /** Writes pcap as tcpdump does, from what the packets are to say: the other way round than our code. */
 
 import fc from "fast-check";
+import type { Packet } from "../../lib/observe/_packets.ts";
 import type { TcpFlag } from "../../lib/observe/segment.ts";
 
 /** What a packet says. */
@@ -46,6 +47,16 @@ export function pcapFile(
     const fraction = packet.micros % 1_000_000 * (file.nanoseconds ? 1000 : 1);
     const seconds = Math.floor(packet.micros / 1_000_000);
     return joined([numbers([seconds, fraction, kept.length, bytes.length]), kept]);
+  });
+  return joined([head, ...records]);
+}
+
+/** A file of packets as they came. */
+export function pcapOf(packets: readonly Packet[], linkType: number): Uint8Array<ArrayBuffer> {
+  const head = uint32s([0xa1b2c3d4, 0x00040002, 0, 0, 262_144, linkType], true);
+  const records = packets.map(({ time, bytes, size = bytes.length }) => {
+    const [seconds, micros] = [Math.floor(time / 1000), Math.floor(time % 1000 * 1000)];
+    return joined([uint32s([seconds, micros, bytes.length, size], true), bytes]);
   });
   return joined([head, ...records]);
 }
