@@ -125,7 +125,6 @@ async function prepared(
   try {
     signal.throwIfAborted();
     await prepare(new LentConn(watched, lease), { signal });
-    signal.throwIfAborted();
   } catch (error) {
     cut();
     throw error;

@@ -160,6 +160,24 @@ Deno.test("the bytes that the waiting read brings are the borrower's, all and in
   assertEquals(await lease.value.read(new Uint8Array(1)), null);
 });
 
+Deno.test("a read that comes while others wait does not overtake them", async () => {
+  using reached = await reception();
+  const { pool } = pooled(reached.addr);
+  await using _pool = pool;
+  (await pool.acquire()).release();
+  const server = await reached.accept();
+  using lease = await pool.acquire();
+  const buffers = [1, 2, 3].map(() => new Uint8Array(1));
+  const first = lease.value.read(buffers[0]!);
+  const second = lease.value.read(buffers[1]!);
+  const third = first.then(() => lease.value.read(buffers[2]!));
+  await writeAll(server, Uint8Array.of(1));
+  await first;
+  await writeAll(server, Uint8Array.of(2, 3));
+  await Promise.all([second, third]);
+  assertEquals(buffers.map(([byte]) => byte), [1, 2, 3]);
+});
+
 Deno.test("a peer that ends while it is lent is the borrower's to see, once it reads", async () => {
   using reached = await reception();
   const { pool, reasons } = pooled(reached.addr);
@@ -201,6 +219,10 @@ Deno.test("every use of a connection that was given back is refused, and says so
 Deno.test("a connection that comes back in the middle of something is closed", async () => {
   const ways: Record<string, (conn: LentConn, server: ResettableConn) => Promise<unknown>> = {
     "asked and heard nothing": (conn) => writeAll(conn, Uint8Array.of(1)),
+    "asked, heard nothing, and read nothing": async (conn) => {
+      await writeAll(conn, Uint8Array.of(1));
+      await conn.read(new Uint8Array(0));
+    },
     "half-closed": (conn) => conn.closeWrite(),
     "closed": (conn) => Promise.resolve(conn[Symbol.dispose]()),
     "with a read that waits": (conn) => {
@@ -387,6 +409,28 @@ for (const { signal, comes, idle, readTells } of KILLS) {
 
 needs(
   { run: ["deno"], read: true },
+  "a connection that is lent again keeps the process alive while a read waits on it",
+  async () => {
+    using reached = await reception();
+    const program = `
+    import { tcpPool } from ${JSON.stringify(import.meta.resolve("../../lib/client/mod.ts"))};
+    const pool = tcpPool({ hostname: "127.0.0.1", port: ${reached.addr.port} });
+    (await pool.acquire()).release();
+    const lease = await pool.acquire();
+    const byte = new Uint8Array(1);
+    await lease.value.write(byte);
+    lease.value.read(byte).then(() => { console.log("heard", byte[0]); lease.release(); });
+  `;
+    const child = childOf(program).output();
+    const server = await reached.accept();
+    await readExact(server, 1);
+    await writeAll(server, Uint8Array.of(7));
+    assertEquals(new TextDecoder().decode((await child).stdout), "heard 7\n");
+  },
+);
+
+needs(
+  { run: ["deno"], read: true },
   "an idle connection does not keep the process alive",
   async () => {
     using reached = await reception();
@@ -396,20 +440,25 @@ needs(
     for (let i = 0; i < 2; i++) (await pool.acquire()).release();
     console.log("done", pool.stats.idle);
   `;
-    const { stdout } = await new Deno.Command(Deno.execPath(), {
-      args: [
-        "run",
-        "--quiet",
-        "--no-lock",
-        "--allow-net",
-        `data:text/javascript,${encodeURIComponent(program)}`,
-      ],
-      stdin: "null",
-      stderr: "inherit",
-    }).output();
+    const { stdout } = await childOf(program).output();
     assertEquals(new TextDecoder().decode(stdout), "done 1\n");
   },
 );
+
+/** A program in a process of its own. */
+function childOf(program: string): Deno.Command {
+  return new Deno.Command(Deno.execPath(), {
+    args: [
+      "run",
+      "--quiet",
+      "--no-lock",
+      "--allow-net",
+      `data:text/javascript,${encodeURIComponent(program)}`,
+    ],
+    stdin: "null",
+    stderr: "inherit",
+  });
+}
 
 /** What makes a victim read no more, and a byte that it leaves unread. */
 const DEAF = Uint8Array.of(0, 1);

@@ -1118,3 +1118,14 @@ Deno.test("it is told that one is free only if it is, when watch() has seen it",
   (await pool.acquire()).release();
   assertEquals(types(), ["waiting", "opened", "lent", "returned", "closed"]);
 });
+
+Deno.test("once all who waited are served, the process is kept alive for a moment at most", async () => {
+  const { pool, world } = scripted({ max: 1, idleTimeout: Infinity, maxLifetime: Infinity });
+  await using _pool = pool;
+  const lease = await pool.acquire();
+  const next = pool.acquire();
+  lease.release();
+  (await next).release();
+  await world.advance(100);
+  assertEquals(world.sleepers, 0);
+});
