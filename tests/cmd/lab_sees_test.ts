@@ -94,17 +94,43 @@ needs(
   },
 );
 
+needs(
+  SEEING,
+  "Lab.state() puts queues and timers on the record where they are wanted",
+  async () => {
+    const { lab, events } = laboratory();
+    await using server = lab.serve(async (conn) => void await readToEnd(conn));
+    server.suspend();
+    using client = await lab.dial(server.addr);
+    await writeAll(client, new Uint8Array(5));
+    await lab.state(client);
+    await lab.state(client, {}, { details: true });
+    const [, before, , after] = events("state");
+    assertEquals([before?.who, before?.recvQueue], ["server", undefined]);
+    assertEquals([after?.who, after?.recvQueue, after?.sendQueue], ["server", 5, 0]);
+    server.resume();
+  },
+);
+
 needs(SEEING, "Lab.checkWire() holds for just what was seen", async () => {
   if (!await seesAll()) return;
   const { lab, events } = laboratory();
   await using server = lab.serve(async (conn) => void await readToEnd(conn));
   await using wire = await lab.wire(server.addr);
-  using _client = await lab.dial(server.addr);
-  await lab.checkWire("too few", wire, ["client SYN"]);
-  using other = await lab.dial(server.addr);
   const opened = ["client SYN", "server SYN-ACK", "client ACK"];
-  await lab.checkWire("right", wire, opened, { of: other });
-  assertEquals(events("check").map(({ ok }) => ok), [false, true]);
+  using client = await lab.dial(server.addr);
+  await lab.checkWire("right", wire, opened);
+  using _another = await lab.dial(server.addr);
+  await lab.checkWire("too few", wire, ["client SYN"]);
+  using third = await lab.dial(server.addr);
+  await lab.checkWire("of one connection", wire, opened, { of: third });
+  await client.closeWrite();
+  const fins = ["client FIN-ACK", "server FIN-ACK"];
+  await lab.checkWire("with a flag", wire, fins, { flags: ["FIN"], of: client });
+  assertEquals(events("check").map(({ ok }) => ok), [true, false, true, true]);
+  assertEquals(events("segment").slice(0, 3).map(({ ack, again }) => [ack, again]), [
+    ...[[undefined, undefined], [1, undefined], [1, undefined]],
+  ]);
 });
 
 needs(SEEING, "packetFile() has what was captured, and the rest from the calls", async () => {
@@ -130,6 +156,23 @@ needs(SEEING, "packetFile() has what was captured, and the rest from the calls",
     texts.some(([from, data]) => from === at && String(data).endsWith(text));
   assert(holds(0, "captured") && holds(1, "recorded"));
   assert(!holds(1, "captured"), "what was captured is not made up as well");
+});
+
+needs(SEEING, "packetFile() says of what was captured that it was", async () => {
+  if (!await seesAll()) return;
+  const { lab, trace } = laboratory(true);
+  await using server = lab.serve(async (conn) => void await readToEnd(conn));
+  const wire = await lab.wire(server.addr);
+  {
+    using _client = await lab.dial(server.addr);
+  }
+  await server.idle();
+  await wire.settled();
+  const { bytes, summary } = packetFile("one", trace, lab.wires);
+  await lab[Symbol.asyncDispose]();
+  assertMatch(summary, /^\d+ packets captured$/);
+  const { options, interfaces } = readPcapng(bytes);
+  assertEquals([options.get(1), interfaces.length], ["tcplab, one: captured on loopback", 1]);
 });
 
 Deno.test("packetFile() is a file even of a lesson in which nothing went anywhere", () => {
