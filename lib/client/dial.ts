@@ -86,8 +86,9 @@ export async function dial(
     if (socket) {
       const conn = new DialedConn(socket, attempts);
       try {
-        conn.setNoDelay(noDelay);
-        conn.setKeepAlive(keepAlive);
+        // Both are off at first.
+        if (noDelay) conn.setNoDelay();
+        if (keepAlive) conn.setKeepAlive();
         note({ ...record, remoteAddr: conn.remoteAddr });
         return conn;
       } catch (error) {
@@ -118,20 +119,27 @@ async function attempt(
   const { signal, world = realWorld } = options;
   const cut = new AbortController();
   const settled = new AbortController();
-  signal?.addEventListener("abort", () => cut.abort(signal.reason), { signal: settled.signal });
+  const resolve = resolverFor(hostname, options);
+  // Where nothing else could end it, the caller's signal is as good as one of our own.
+  const own = timeout < Infinity || resolve !== undefined || signal === undefined;
+  if (own) {
+    signal?.addEventListener("abort", () => cut.abort(signal.reason), { signal: settled.signal });
+  }
   let doing = `resolve ${hostname}`;
-  world.sleep(timeout, { signal: settled.signal }).then(() => {
-    const why = `Cannot ${doing} within ${Math.round(timeout)} ms`;
-    cut.abort(new DOMException(why, "TimeoutError"));
-  }, () => {}); // settled in time
+  if (timeout < Infinity) {
+    world.sleep(timeout, { signal: settled.signal }).then(() => {
+      const why = `Cannot ${doing} within ${Math.round(timeout)} ms`;
+      cut.abort(new DOMException(why, "TimeoutError"));
+    }, () => {}); // settled in time
+  }
   const connect = (hostname: string, signal: AbortSignal) => {
     doing = "connect";
     return Deno.connect({ hostname, port, signal });
   };
-  const resolve = resolverFor(hostname, options);
   let result: RaceResult<Deno.TcpConn>;
-  if (resolve === undefined) result = await single(hostname, connect, cut.signal, world);
-  else {
+  if (resolve === undefined) {
+    result = await single(hostname, connect, own ? cut.signal : signal, world);
+  } else {
     result = await race(hostname, {
       ...options,
       ...{ resolve, connect, signal: cut.signal, world },

@@ -5,6 +5,7 @@
  */
 
 import type { ConnInfo } from "../server/session.ts";
+import { type Waiting, type WaitLine, waitLine } from "../stream/_wait_line.ts";
 import { type Duplex, writeAll } from "../stream/conn.ts";
 import { relay, type RelayReport } from "../stream/relay.ts";
 import type { TcpStream } from "../stream/tcp.ts";
@@ -160,7 +161,7 @@ class Passage {
       peek: (decide) => ahead.peek(decide),
     };
     // Whom nobody reads any more, its cut is told by the server, which is asked only then.
-    ahead.peek(() => undefined).then(() => search.endWith(this.#info, this.#conn));
+    ahead.done.then(() => search.endWith(this.#info, this.#conn));
     let upstream: Upstream | undefined;
     this.#phaseSince = world.now();
     try {
@@ -241,12 +242,16 @@ class Passage {
 class Search {
   outcome: "open" | "late" | "lost" | "settled" = "open";
   readonly #cut = new AbortController();
-  readonly #timer = new AbortController();
+  readonly #line: WaitLine;
+  readonly #waiting: Waiting;
+  /** Ends listening to a signal, if that was begun. */
+  #deaf: AbortController | undefined;
 
   constructor(timeout: number, world: World) {
-    world.sleep(timeout, { signal: this.#timer.signal }).then(() => {
+    this.#line = waitLine(timeout, world);
+    this.#waiting = this.#line.add(() => {
       this.giveUp("late", new DOMException(`No server within ${timeout} ms`, "TimeoutError"));
-    }, () => {});
+    });
   }
 
   /** Aborts when it is given up. */
@@ -265,12 +270,16 @@ class Search {
     if (this.outcome !== "open") return;
     const cut = () => conn.closed && this.giveUp("lost", signal.reason);
     if (signal.aborted) cut();
-    else signal.addEventListener("abort", cut, { once: true, signal: this.#timer.signal });
+    else {
+      this.#deaf = new AbortController();
+      signal.addEventListener("abort", cut, { once: true, signal: this.#deaf.signal });
+    }
   }
 
   settle(): void {
     if (this.outcome === "open") this.outcome = "settled";
-    this.#timer.abort(OVER);
+    this.#line.remove(this.#waiting);
+    this.#deaf?.abort(OVER);
   }
 }
 

@@ -21,6 +21,7 @@
  * @module
  */
 
+import { giveSmallBuffer, SMALL_BUFFER, takeSmallBuffer } from "../stream/_small_buffers.ts";
 import { type Duplex, isResettable, type Resettable } from "../stream/conn.ts";
 
 /** Options for {@linkcode readAhead}. */
@@ -41,9 +42,11 @@ export interface ReadAheadOptions {
 
 /** A connection that is read before anybody asks; use it instead of the one it was made of. */
 export interface ReadAhead extends Duplex {
+  /** Resolves when nothing more is read ahead: somebody reads, it failed, FIN came, or it is full. */
+  readonly done: Promise<void>;
   /**
-   * Looks at what has come, from its start and again whenever there is more, and resolves with
-   * the first thing but `undefined` that `decide` returns; or with `undefined` once no more will
+   * Looks at what has come, from its start and again whenever there is more; the bytes are only
+   * lent. Resolves with the first thing but `undefined` that `decide` returns; or with `undefined` once no more will
    * be read ahead: at FIN, at a reset, when there is no room left, or when somebody reads.
    */
   peek<T>(decide: (bytes: Uint8Array) => T | undefined): Promise<T | undefined>;
@@ -62,15 +65,15 @@ export function readAhead(conn: Duplex, options: ReadAheadOptions = {}): ReadAhe
     : new Ahead(conn, maxBytes, onLost);
 }
 
-/** What most clients begin with fits in; it grows fourfold. */
-const FIRST_BUFFER = 1024;
+/** Nothing. */
+const EMPTY = new Uint8Array(0);
 
 class Ahead implements ReadAhead {
   readonly #conn: Duplex;
   readonly #maxBytes: number;
   readonly #onLost: (error: unknown) => void;
-  readonly #running: Promise<void>;
-  #buffer = new Uint8Array(0);
+  readonly done: Promise<void>;
+  #buffer = EMPTY;
   /** Where the bytes begin that nobody has read yet, and where they end. */
   #start = 0;
   #end = 0;
@@ -84,14 +87,15 @@ class Ahead implements ReadAhead {
     this.#conn = conn;
     this.#maxBytes = maxBytes;
     this.#onLost = onLost;
-    this.#running = this.#run();
+    this.done = this.#run();
   }
 
   async #run(): Promise<void> {
     try {
       while (this.#state === "ahead" && this.#end < this.#maxBytes) {
         if (this.#end === this.#buffer.length) this.#grow();
-        const n = await this.#conn.read(this.#buffer.subarray(this.#end));
+        const room = this.#end === 0 ? this.#buffer : this.#buffer.subarray(this.#end);
+        const n = await this.#conn.read(room);
         if (n === null) {
           this.#outcome = { fin: true };
           break;
@@ -109,7 +113,11 @@ class Ahead implements ReadAhead {
   }
 
   #grow(): void {
-    const length = Math.min(Math.max(FIRST_BUFFER, this.#end * 4), this.#maxBytes);
+    if (this.#end === 0 && this.#maxBytes >= SMALL_BUFFER) {
+      this.#buffer = takeSmallBuffer();
+      return;
+    }
+    const length = Math.min(Math.max(SMALL_BUFFER, this.#end * 4), this.#maxBytes);
     const larger = new Uint8Array(length);
     larger.set(this.#buffer);
     this.#buffer = larger;
@@ -138,7 +146,7 @@ class Ahead implements ReadAhead {
   async #take(p: Uint8Array): Promise<number | null> {
     if (this.#state === "ahead") this.#state = "stopping";
     // The read that is on its way cannot be taken back: what it brings is the next there is.
-    if (this.#start === this.#end) await this.#running;
+    if (this.#start === this.#end) await this.done;
     if (this.#start === this.#end) {
       const outcome = this.#outcome;
       this.#outcome = undefined;
@@ -149,8 +157,14 @@ class Ahead implements ReadAhead {
     const part = this.#buffer.subarray(this.#start, Math.min(this.#end, this.#start + p.length));
     p.set(part);
     this.#start += part.length;
-    if (this.#start === this.#end && this.#state === "stopped") this.#buffer = new Uint8Array(0);
+    if (this.#start === this.#end && this.#state === "stopped") this.#letGo();
     return part.length;
+  }
+
+  /** Nothing is held any more, and nothing reads into it. */
+  #letGo(): void {
+    giveSmallBuffer(this.#buffer);
+    this.#buffer = EMPTY;
   }
 
   write(p: Uint8Array): Promise<number> {

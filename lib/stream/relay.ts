@@ -24,6 +24,8 @@
  */
 
 import { realWorld, type World } from "../world.ts";
+import { giveSmallBuffer, SMALL_BUFFER, takeSmallBuffer } from "./_small_buffers.ts";
+import { type Waiting, WaitLine, waitLine } from "./_wait_line.ts";
 import { type Duplex, isResettable } from "./conn.ts";
 
 /** Options for {@linkcode relay}. */
@@ -121,11 +123,8 @@ export async function relay(
     onFin = () => {},
     world = realWorld,
   } = options;
-  for (const [name, value] of Object.entries({ idleTimeout, halfClosedTimeout })) {
-    if (!(value > 0)) {
-      throw new RangeError(`Cannot relay as '${name}' must be > 0: current value is ${value}`);
-    }
-  }
+  checkTimeout("idleTimeout", idleTimeout);
+  checkTimeout("halfClosedTimeout", halfClosedTimeout);
   if (!(lingerTimeout >= 0)) {
     throw new RangeError(
       `Cannot relay as 'lingerTimeout' must be >= 0: current value is ${lingerTimeout}`,
@@ -139,6 +138,11 @@ export async function relay(
   const report = await running.run();
   signal?.removeEventListener("abort", abort);
   return report;
+}
+
+function checkTimeout(name: string, value: number): void {
+  if (value > 0) return;
+  throw new RangeError(`Cannot relay as '${name}' must be > 0: current value is ${value}`);
 }
 
 type Cause = Pick<RelayReport, "reason" | "by" | "error">;
@@ -164,14 +168,11 @@ interface Leg {
 }
 
 /** Smallest and largest buffer: see docs/performance.md. */
-const SMALLEST_BUFFER = 1024;
+const SMALLEST_BUFFER = SMALL_BUFFER;
 const LARGEST_BUFFER = 256 * 1024;
 
 /** What an end may still send while it lingers: a stream without end is not worth the wait. */
 const LINGER_BYTES = 16 * 1024 * 1024;
-
-/** A reason to abort with: without one, each abort would cost an exception with its stack. */
-const OVER = "the wait is over";
 
 /** So many reads in a row that a quarter of the buffer could have held shrink it. */
 const SMALL_READS = 8;
@@ -189,8 +190,9 @@ class Relay {
   #lingerSince: number | undefined;
   /** Bytes taken since then that nobody wants. */
   #dropped = 0;
-  /** Wakes the watchdog from its sleep. */
-  #nap = new AbortController();
+  /** Where the next look at the deadlines waits. */
+  #line: WaitLine | undefined;
+  #waiting: Waiting | undefined;
 
   constructor(a: Duplex, b: Duplex, options: Required<Omit<RelayOptions, "signal">>) {
     const leg = { carried: 0, ended: false, finished: false, refusal: undefined, drained: false };
@@ -204,8 +206,8 @@ class Relay {
     const tasks = [
       this.#carry(this.#forward, this.#backward),
       this.#carry(this.#backward, this.#forward),
-      this.#watch(),
     ];
+    this.#watch();
     await this.#over.promise;
     const cause = this.#cause!;
     const broken = cause.reason === "reset" || cause.reason === "error" ? cause.by : undefined;
@@ -227,7 +229,7 @@ class Relay {
   end(cause: Cause): void {
     this.#cause ??= cause;
     this.#isOver = true;
-    this.#nap.abort(OVER);
+    this.#wake();
     this.#over.resolve();
   }
 
@@ -253,12 +255,13 @@ class Relay {
   async #copy(leg: Leg): Promise<void> {
     const { from, to, source, sink } = leg;
     const { world } = this.#options;
-    let buffer = new Uint8Array(SMALLEST_BUFFER);
+    let buffer = takeSmallBuffer();
     let smallReads = 0;
     while (true) {
       leg.waitsFor = source;
       const n = await from.read(buffer);
-      if (n === null) return;
+      // After an error an operation of Deno's might still hold it: then it is let go.
+      if (n === null) return giveSmallBuffer(buffer);
       this.#lastActivity = world.now();
       leg.waitsFor = sink;
       for (let at = 0; at < n;) {
@@ -269,10 +272,13 @@ class Relay {
         this.#lastActivity = world.now();
       }
       const { length } = buffer;
-      if (n === length && length < LARGEST_BUFFER) buffer = new Uint8Array(length * 4);
+      if (n === length && length < LARGEST_BUFFER) {
+        giveSmallBuffer(buffer);
+        buffer = new Uint8Array(length * 4);
+      }
       smallReads = n * 4 <= length && length > SMALLEST_BUFFER ? smallReads + 1 : 0;
       if (smallReads === SMALL_READS) {
-        buffer = new Uint8Array(length / 4);
+        buffer = length / 4 === SMALLEST_BUFFER ? takeSmallBuffer() : new Uint8Array(length / 4);
         smallReads = 0;
       }
     }
@@ -302,7 +308,8 @@ class Relay {
   #linger(leg: Leg): void {
     if (leg.drained || this.#options.lingerTimeout === 0) return this.end(this.#cause!);
     this.#lingerSince = this.#options.world.now();
-    this.#nap.abort(OVER);
+    this.#wake();
+    this.#watch();
   }
 
   /** From now on the other deadline counts. */
@@ -311,38 +318,42 @@ class Relay {
     this.#lastActivity = this.#options.world.now();
   }
 
-  /**
-   * Sleeps until the deadline as it stood, and looks whether it has moved meanwhile. No nap is
-   * longer than the shorter of the two timeouts, so that none has to be ended for a FIN.
-   */
-  async #watch(): Promise<void> {
+  /** Ends it if a deadline has passed, or looks again when one may have. */
+  readonly #watch = (): void => {
+    if (this.#isOver) return;
     const { idleTimeout, halfClosedTimeout, lingerTimeout, world } = this.#options;
-    while (!this.#isOver) {
-      if (this.#lingerSince !== undefined) {
-        this.#nap = new AbortController();
-        const left = this.#lingerSince + lingerTimeout - world.now();
-        await world.sleep(left, { signal: this.#nap.signal }).catch(() => {});
-        if (!this.#isOver && world.now() >= this.#lingerSince + lingerTimeout) {
-          this.end(this.#cause!);
-        }
-        continue;
-      }
-      const legs = [this.#forward, this.#backward];
-      const halfClosed = legs.some((leg) => leg.ended);
-      const timeout = halfClosed ? halfClosedTimeout : idleTimeout;
-      const left = this.#lastActivity + timeout - world.now();
-      if (left > 0) {
-        this.#nap = new AbortController();
-        const nap = Math.min(left, idleTimeout, halfClosedTimeout);
-        await world.sleep(nap, { signal: this.#nap.signal }).catch(() => {});
-      } else if (halfClosed) {
-        const late = legs.find((leg) => !leg.finished && !leg.refusal)!;
-        this.end({ reason: "half-closed", by: late.waitsFor });
-      } else {
-        const stuck = legs.find((leg) => leg.waitsFor === leg.sink);
-        this.end({ reason: "idle", by: stuck?.sink ?? "relay" });
-      }
+    if (this.#lingerSince !== undefined) {
+      const left = this.#lingerSince + lingerTimeout - world.now();
+      return left > 0 ? this.#wait(left) : this.end(this.#cause!);
     }
+    const legs = [this.#forward, this.#backward];
+    const halfClosed = legs.some((leg) => leg.ended);
+    const timeout = halfClosed ? halfClosedTimeout : idleTimeout;
+    const left = this.#lastActivity + timeout - world.now();
+    if (left > 0) return this.#wait(left);
+    if (halfClosed) {
+      const late = legs.find((leg) => !leg.finished && !leg.refusal)!;
+      return this.end({ reason: "half-closed", by: late.waitsFor });
+    }
+    const stuck = legs.find((leg) => leg.waitsFor === leg.sink);
+    this.end({ reason: "idle", by: stuck?.sink ?? "relay" });
+  };
+
+  /**
+   * Waits for so long, or less: mostly as long as the shorter timeout is, in line with all
+   * others, so that a FIN, from which on the other one counts, need not end any wait.
+   */
+  #wait(left: number): void {
+    const { idleTimeout, halfClosedTimeout, world } = this.#options;
+    const usual = Math.min(idleTimeout, halfClosedTimeout);
+    if (usual === Infinity && left === Infinity) return;
+    this.#line = left < usual ? new WaitLine(left, world) : waitLine(usual, world);
+    this.#waiting = this.#line.add(this.#watch);
+  }
+
+  #wake(): void {
+    if (this.#waiting !== undefined) this.#line?.remove(this.#waiting);
+    this.#waiting = undefined;
   }
 }
 
