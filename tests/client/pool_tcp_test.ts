@@ -8,6 +8,8 @@ import {
   tcpPool,
   type TcpPoolOptions,
 } from "../../lib/client/mod.ts";
+import { dial } from "../../lib/client/dial.ts";
+import { WatchedConn } from "../../lib/client/pool_conn.ts";
 import { readExact, readToEnd, writeAll } from "../../lib/stream/conn.ts";
 import { listenResettable, type ResettableConn } from "../../lib/stream/resettable.ts";
 import { seededWorld } from "../../lib/world.ts";
@@ -407,27 +409,22 @@ for (const { signal, comes, idle, readTells } of KILLS) {
   );
 }
 
-needs(
-  { run: ["deno"], read: true },
-  "a connection that is lent again keeps the process alive while a read waits on it",
-  async () => {
-    using reached = await reception();
-    const program = `
-    import { tcpPool } from ${JSON.stringify(import.meta.resolve("../../lib/client/mod.ts"))};
-    const pool = tcpPool({ hostname: "127.0.0.1", port: ${reached.addr.port} });
-    (await pool.acquire()).release();
-    const lease = await pool.acquire();
-    const byte = new Uint8Array(1);
-    await lease.value.write(byte);
-    lease.value.read(byte).then(() => { console.log("heard", byte[0]); lease.release(); });
-  `;
-    const child = childOf(program).output();
-    const server = await reached.accept();
-    await readExact(server, 1);
-    await writeAll(server, Uint8Array.of(7));
-    assertEquals(new TextDecoder().decode((await child).stdout), "heard 7\n");
-  },
-);
+Deno.test("a connection keeps the process alive while it is lent, and only then", async () => {
+  using reached = await reception();
+  let kept = true;
+  const conn = await dial(reached.addr);
+  using watched = new WatchedConn(
+    Object.assign(conn, { ref: () => kept = true, unref: () => kept = false }),
+  );
+  const seen = [kept];
+  for (let i = 0; i < 2; i++) {
+    watched.watch(() => {});
+    seen.push(kept);
+    watched.unwatch();
+    seen.push(kept);
+  }
+  assertEquals(seen, [true, false, true, false, true]);
+});
 
 needs(
   { run: ["deno"], read: true },
