@@ -86,9 +86,8 @@ export async function dial(
     if (socket) {
       const conn = new DialedConn(socket, attempts);
       try {
-        // Both are off at first.
-        if (noDelay) conn.setNoDelay();
-        if (keepAlive) conn.setKeepAlive();
+        conn.setNoDelay(noDelay);
+        conn.setKeepAlive(keepAlive);
         note({ ...record, remoteAddr: conn.remoteAddr });
         return conn;
       } catch (error) {
