@@ -331,7 +331,7 @@ for (
     ],
   ] as const
 ) {
-  needs(SCRIPTS, `${script} ${args.join(" ")} fails in one line`, async () => {
+  needs(SCRIPTS, `${script} ${args.join(" ").slice(0, 60)} fails in one line`, async () => {
     await using process = await start(script, args);
     const { code, stderr } = await process.ended();
     assertEquals(code, 1);
