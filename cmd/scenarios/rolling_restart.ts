@@ -12,8 +12,11 @@
  *
  * Flags:
  *
- *     --json       print what happens as JSON, one event on each line
- *     --quiet      print the verdict only
+ *     --json           print what happens as JSON, one event on each line
+ *     --quiet          print the verdict only
+ *     --mermaid        print the pictures as a Mermaid sequence diagram
+ *     --svg FILE       write the pictures as SVG as well
+ *     --pcapng FILE    write the packets for Wireshark as well
  *     --help, --version
  *
  * Exit codes: 0, every check held; 1, one did not; 2, wrong command line.
