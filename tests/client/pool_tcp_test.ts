@@ -12,7 +12,7 @@ import { dial } from "../../lib/client/dial.ts";
 import { WatchedConn } from "../../lib/client/pool_conn.ts";
 import { readExact, readToEnd, writeAll } from "../../lib/stream/conn.ts";
 import { listenResettable, type ResettableConn } from "../../lib/stream/resettable.ts";
-import { seededWorld } from "../../lib/world.ts";
+import { dice, seededWorld } from "../../lib/world.ts";
 import { needs } from "../_needs.ts";
 
 /** A server whose ends the test holds: as they can be closed, reset, and written to at will. */
@@ -118,6 +118,49 @@ for (const turnBy of ["socket", "timer"] as const) {
     lease.release();
   });
 }
+
+Deno.test("in a crowd, nobody is lent what had ended before he asked", async () => {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  /** Those that the server has ended, by the client's port. */
+  const ended = new Set<number>();
+  const roll = dice(1);
+  const answer = async (conn: Deno.TcpConn) => {
+    using _conn = conn;
+    const byte = new Uint8Array(1);
+    while (await conn.read(byte) !== null) {
+      await conn.write(byte);
+      for (let pause = roll() * 20; pause > 0; pause--) await undefined;
+      if (roll() > 0.2) continue;
+      conn.close(); // which has put FIN into the client's kernel when it returns
+      ended.add(conn.remoteAddr.port);
+      return;
+    }
+  };
+  const serving = (async () => {
+    // What is written to one whose borrower has given up is an error nobody needs.
+    for await (const conn of listener) answer(conn).catch(() => {});
+  })();
+  let lent = 0;
+  {
+    await using pool = tcpPool(listener.addr, { max: 8 });
+    await Promise.all(Array.from({ length: 24 }, async () => {
+      for (let i = 0; i < 50; i++) {
+        const before = new Set(ended);
+        using lease = await pool.acquire();
+        const { port } = lease.value.localAddr;
+        assert(!before.has(port), `port ${port} had ended before`);
+        lent++;
+        // It may have ended since, which is the borrower's to see.
+        await ask(lease.value).catch(() => lease.destroy());
+      }
+    }));
+    assert(pool.stats.opened < lent);
+    assert(pool.stats.closed.finished! > 100);
+  }
+  listener.close();
+  await serving;
+  assertEquals(lent, 1200);
+});
 
 Deno.test("tcpPool() closes an idle connection as soon as the peer ends it, and says how", async () => {
   const ends: [(server: ResettableConn) => void, string][] = [
