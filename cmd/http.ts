@@ -10,7 +10,8 @@
  *
  * Flags:
  *
- *     --include          print the status line and the headers first; also -i
+ *     --include          print the status line and the headers first; also -i. Control
+ *                         characters in them, which HTTP forbids, come out as "?"
  *     --head             ask for those alone
  *     --timeout TIME     how long connecting may take, then the head, then each pause; 10s
  *     --help, --version
@@ -75,6 +76,8 @@ const httpUrl: Flag<string> = {
   },
 };
 
+const QUESTION_MARK = "?".charCodeAt(0);
+
 /** The heads as they came, with the line ends that HTTP has. */
 function headText({ interim, head }: HttpAnswer): Uint8Array {
   const heads = [...interim, head].map(({ version, status, reason, fields }) =>
@@ -87,9 +90,13 @@ function fieldLines(fields: HttpFields): string {
   return [...fields].map(([name, value]) => `${name}: ${value}\r\n`).join("");
 }
 
-/** Each character of a head is one byte of it. */
+/** Each character of a head is one byte of it. Controls, which HTTP forbids there, reach no terminal. */
 function latin1(text: string): Uint8Array {
-  return Uint8Array.from(text, (char) => char.charCodeAt(0));
+  return Uint8Array.from(text, (char) => {
+    const byte = char.charCodeAt(0);
+    const isControl = byte === 127 || byte < 32 && !"\t\r\n".includes(char);
+    return isControl ? QUESTION_MARK : byte;
+  });
 }
 
 if (import.meta.main) await run(main, import.meta);

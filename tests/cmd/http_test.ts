@@ -40,6 +40,14 @@ needs(STARTING, "cmd/http.ts prints the body, and the head as it came with --inc
   }
 });
 
+needs(STARTING, "cmd/http.ts prints no control character of a head", async () => {
+  const head = "HTTP/1.1 200 \x1b[2J\r\nX: \x07\x7f\ta\r\n\r\n";
+  await using server = serveTcp({}, saying(`${head}\x1b`));
+  await using script = await start("http", [url(server), "-i"]);
+  const shown = "HTTP/1.1 200 ?[2J\r\nX: ??\ta\r\n\r\n";
+  assertEquals(await script.output(), `${shown}\x1b`); // of the body it changes nothing
+});
+
 needs(STARTING, "cmd/http.ts asks for the head alone with --head", async () => {
   await using server = serveTcp({}, saying("HTTP/1.1 302 Found\r\nLocation: /x\r\n\r\n"));
   await using script = await start("http", [url(server), "--head"]);
