@@ -3,7 +3,8 @@ import { limitsOf } from "../../cmd/_states_flags.ts";
 import { dial } from "../../lib/client/dial.ts";
 import { ALARM_LIMITS } from "../../lib/observe/alarms.ts";
 import { TCP_STATES, type TcpState } from "../../lib/observe/tcp_states.ts";
-import { type Needs, needs } from "../_needs.ts";
+import { firstMissing, type Needs, needs } from "../_needs.ts";
+import { ownNetwork } from "../_own_network.ts";
 import { eventually } from "../_eventually.ts";
 import { firstLineFlags, ROOT, start, type Started, startProgram } from "../_script.ts";
 
@@ -270,6 +271,45 @@ needs(SEEING, "states --watch tells when the kernel turns connections away", asy
   // It stands, at the end.
   assertEquals((await script.ended()).code, 3);
 });
+
+needs(
+  { ...SEEING, run: ["deno", "ss", "nstat", "python3"] },
+  "states --watch tells of half-open connections, and of SYN cookies when there are many",
+  async () => {
+    // Where nobody else is disturbed, nor disturbs, if that can be had.
+    const network = firstMissing({ run: ["unshare", "ip"] }) === undefined
+      ? await ownNetwork()
+      : undefined;
+    const flags = await firstLineFlags("cmd/states.ts");
+    const [program, ...args] = [
+      ...network ?? [],
+      "sh",
+      "-c",
+      // Else what is started beside has no input.
+      'exec 3<&0; python3 tests/peers/half_open.py 30 4 <&3 & exec "$@"',
+      "sh",
+      ...[Deno.execPath(), "run", "--quiet", "--no-prompt", ...flags, "cmd/states.ts"],
+      ...["--watch", "--json", "--interval", "100ms", "--times", "100", "--half-open", "5"],
+    ];
+    await using script = startProgram(program!, args);
+    const before = await lookUntil(script, () => true);
+    if (network !== undefined) assertEquals([before.total, before.alarms], [0, []]);
+    await script.type("go\n");
+    const kinds = ["half-open", "syn-cookies", "turned-away"];
+    const { states } = await lookUntil(
+      script,
+      ({ alarms }) => kinds.every((it) => alarms.some(({ kind }) => kind === it)),
+    );
+    // As many as there is room for: of the others the kernel remembers nothing.
+    if (network !== undefined) assertEquals(states["SYN-RECEIVED"], 5);
+    script.kill("SIGINT");
+    // The peer ends with it.
+    await script.endInput();
+    const { code, stderr } = await script.ended();
+    assertEquals(code, 3);
+    for (const kind of kinds) assertMatch(stderr, new RegExp(` wrn ${kind}: \\d+ `));
+  },
+);
 
 needs(SEEING, "states --watch ends after --times looks, a line for each in a pipe", async () => {
   using crowd = new Crowd();
