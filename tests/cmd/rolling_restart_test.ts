@@ -19,7 +19,7 @@ needs(
     const pages = [freeAddr(), freeAddr()];
     const begin = (i: number): Promise<Started> => {
       const args = ["--listen", formatAddr(addrs[i]!), "--to", formatAddr(server.addr)];
-      const asked = ["--metrics", formatAddr(pages[i]!), "--grace", "500ms"];
+      const asked = ["--metrics", formatAddr(pages[i]!), "--grace", "2s"];
       return start("proxy", [...args, ...asked, "--accept-proxy", "127.0.0.0/8"]);
     };
     const proxies = await Promise.all([begin(0), begin(1)]);
@@ -36,6 +36,7 @@ listen front
   retries 3
   option redispatch 1
   option httpchk GET /ready
+  timeout check 10s
   default-server send-proxy-v2 check inter 50ms fall 1 rise 1
   server a ${formatAddr(addrs[0]!)} addr ${pages[0]!.hostname} port ${pages[0]!.port}
   server b ${formatAddr(addrs[1]!)} addr ${pages[1]!.hostname} port ${pages[1]!.port}`,
