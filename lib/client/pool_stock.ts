@@ -109,11 +109,7 @@ export class Stock<Resource extends Disposable, Lent> {
   rest(entry: Entry<Resource>, now: number): void {
     this.#turn(entry, "idle", now);
     this.#upkeep.set(Math.min(entry.expires, this.#idleUntil(entry)));
-    try {
-      this.#how.watch?.(entry.resource, entry.gone);
-    } catch (error) {
-      this.close(entry, "broken", error);
-    }
+    if (this.#how.watch !== undefined) this.#watch(entry);
     // Only now, as whoever is told may want it: it must be watched before it is lent again.
     if (entry.state === "idle") this.#tell?.({ type: "idle", id: entry.id, at: now });
   }
@@ -174,7 +170,9 @@ export class Stock<Resource extends Disposable, Lent> {
     this.#turn(entry, "between", now);
     this.#tell?.({ type: "returned", id: entry.id, at: now, held });
     if (destroy) this.close(entry, "destroyed");
-    else if (!entry.closed && !this.#isReusable(entry)) this.close(entry, "unusable");
+    else if (this.#how.reusable !== undefined && !entry.closed && !this.#isReusable(entry)) {
+      this.close(entry, "unusable");
+    }
   }
 
   /** A free one that is worth lending; what is not is closed on the way. */
@@ -268,9 +266,17 @@ export class Stock<Resource extends Disposable, Lent> {
     return this.size > this.min ? entry.since + this.#limits.idleTimeout : Infinity;
   }
 
+  #watch(entry: Entry<Resource>): void {
+    try {
+      this.#how.watch!(entry.resource, entry.gone);
+    } catch (error) {
+      this.close(entry, "broken", error);
+    }
+  }
+
   #isReusable({ resource }: Entry<Resource>): boolean {
     try {
-      return this.#how.reusable?.(resource) ?? true;
+      return this.#how.reusable!(resource);
     } catch (error) {
       this.#onError(error);
       return false;
