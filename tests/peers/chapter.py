@@ -251,13 +251,7 @@ def echo_server():
     """How many clients the echo server remembers when all have gone; what it makes of bytes."""
     server = chapter.EchoServer(HOST, 0)
     in_thread(server.start)
-    while True:
-        try:
-            addr = server.server_socket.getsockname()
-            if addr[1] != 0:
-                break
-        except (AttributeError, OSError):
-            pass
+    addr = until_listening(server)
     for _ in range(20):
         with socket.create_connection(addr) as client:
             client.shutdown(socket.SHUT_WR)
@@ -273,6 +267,16 @@ def echo_server():
         "quit in two pieces": told(addr, [b"qu", b"it\n"]),
         "a letter in two pieces": told(addr, ["é".encode()[:1], "é\n".encode()[1:]]),
     }
+
+
+def until_listening(server):
+    """Its address, once the kernel says that it listens."""
+    listening = 10
+    while True:
+        sock = server.server_socket
+        if sock and sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == listening:
+            return sock.getsockname()
+        os.sched_yield()
 
 
 def told(addr, pieces):
