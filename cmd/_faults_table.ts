@@ -12,6 +12,10 @@ import { eventLine } from "../lib/faults/link_event.ts";
 /** Bytes that each connection had carried, by its number, when it was last looked at. */
 export type Counts = Map<number, { readonly up: number; readonly down: number }>;
 
+/** What keys do. */
+export const KEYS =
+  "keys: 1-9 turn a fault off and on, r reset all connections, d stop and start listening, q quit";
+
 /** So many connections and events are shown. */
 const SHOWN = 8;
 
@@ -58,17 +62,18 @@ export function faultsTable(
     ...more,
     "last",
     ...link.events.slice(-SHOWN).map((event) => `  ${eventLine(event)}`),
-    "keys: 1-9 turn a fault off and on, r reset all connections, d stop and start listening, q quit",
   ];
 }
 
-/** Does what a key asks for; `quit` is for whoever reads keys. */
-export async function pressKey(key: string, link: FaultyLink): Promise<"quit" | undefined> {
+/** Does what a key asks for, to the link if there is one; `quit` is for whoever reads keys. */
+export async function pressKey(key: string, link?: FaultyLink): Promise<"quit" | undefined> {
+  if (key === "q") return "quit";
+  if (link === undefined) return undefined;
   const fault = link.board.faults[Number(key) - 1];
   if (/^[1-9]$/.test(key) && fault) link.change(fault.name, { enabled: !fault.enabled });
   else if (key === "r") link.reset();
   else if (key === "d") await (link.listening ? link.disable() : link.enable());
-  return key === "q" ? "quit" : undefined;
+  return undefined;
 }
 
 function size(bytes: number): string {

@@ -15,7 +15,8 @@
  *     --down FAULTS       faults on the way back
  *     --seed NUMBER       decides all chance; a new one, which is told
  *     --script FILE       what is to go wrong and when: docs/faults.md says how it is written
- *     --control ADDR      serve toxiproxy's HTTP API here: a port, or HOST:PORT
+ *     --control ADDR      serve toxiproxy's HTTP API here: a port, or HOST:PORT; --to is its
+ *                         proxy `main`
  *     --help, --version
  *
  * Faults are written type=value,attribute=value,…, one after another: latency, bandwidth,
@@ -37,10 +38,11 @@ import { serveControl } from "../lib/faults/control.ts";
 import { makeFault, parseFaults } from "../lib/faults/fault_types.ts";
 import { type FaultyLink, faultyLink } from "../lib/faults/faulty_link.ts";
 import { eventLine, type LinkEvent } from "../lib/faults/link_event.ts";
+import { defaultsOf, type ToxicJson } from "../lib/faults/toxi_proxy.ts";
 import { parseTimeline, type Timeline, TimelineError } from "../lib/faults/timeline.ts";
 import { realWorld } from "../lib/world.ts";
 import { FailureError, type Io, type Log, run } from "./_cli.ts";
-import { type Counts, faultsTable, pressKey } from "./_faults_table.ts";
+import { type Counts, faultsTable, KEYS, pressKey } from "./_faults_table.ts";
 import { type Flag, integer, path, peer } from "./_flag.ts";
 import { parseFlags, UsageError, type Values } from "./_flags.ts";
 import { need } from "./_permissions.ts";
@@ -68,44 +70,51 @@ export async function main(args: string[], io: Io): Promise<void> {
   if (to === null && control === null) throw new UsageError("--to or --control must be given");
   const timeline = given.script === "" ? undefined : await readScript(given.script);
   const chance = seed < 0 ? {} : { seed };
-  await using _api = control === null ? undefined : await opened(io.log, control, () => {
-    const api = serveControl({
-      ...control,
-      ...chance,
-      onEvent: (event, proxy) =>
-        io.log.info("{proxy} {line}", { proxy, line: eventLine(event).trim() }),
-    });
-    return Promise.resolve(api);
-  });
   const shown = io.columns !== undefined && io.stdin.isTerminal();
-  await using link = to === null ? undefined : await opened(io.log, given.listen, () => {
-    const tell = (event: LinkEvent) => io.log.info("{line}", { line: eventLine(event).trim() });
-    return faultyLink(to, {
-      ...given.listen,
-      ...chance,
-      up: named(given.up, "up"),
-      down: named(given.down, "down"),
-      ...timeline && { timeline },
-      ...shown ? {} : { onEvent: tell },
-    });
-  });
-  if (link) io.log.info("seed {seed}", { seed: link.seed });
-  if (link && shown) await showing(link, io);
+  const tell = (event: LinkEvent, proxy?: string) => {
+    const line = `${proxy === undefined ? "" : `${proxy} `}${eventLine(event).trim()}`;
+    if (!shown) io.log.info("{line}", { line });
+  };
+  await using api = control === null ? undefined : await opened(
+    io.log,
+    control,
+    () => Promise.resolve(serveControl({ ...control, ...chance, onEvent: tell })),
+  );
+  await using link = to === null
+    ? undefined
+    : await opened(io.log, given.listen, () =>
+      faultyLink(to, {
+        ...given.listen,
+        ...chance,
+        ...timeline && { timeline },
+        onEvent: (event) => tell(event),
+      }));
+  const toxics = [...named(given.up, "up"), ...named(given.down, "down")];
+  if (link) {
+    if (api) api.adopt("main", link, toxics);
+    else for (const toxic of toxics) link.add(...added(toxic));
+    io.log.info("seed {seed}", { seed: link.seed });
+  }
+  if (shown) await showing(() => [...api?.links.values() ?? (link ? [link] : [])], io);
   else await aborted(io.interrupted);
   if (link) io.log.info("to have this again: --seed {seed}", { seed: link.seed });
 }
 
-/** Draws the table and reads keys until one of them, or a signal, ends it. */
-async function showing(link: FaultyLink, io: Io): Promise<void> {
+/** Draws a table for each link, and reads keys for the first, until one of them or a signal ends it. */
+async function showing(links: () => readonly FaultyLink[], io: Io): Promise<void> {
   const screen = new Screen(io);
-  const counts: Counts = new Map();
+  const counts = new Map<FaultyLink, Counts>();
   const quit = new AbortController();
   const over = AbortSignal.any([io.interrupted, quit.signal]);
   io.stdin.setRaw?.(true, { cbreak: true });
   try {
-    readKeys(link, io, quit).catch(() => {});
+    readKeys(links, io, quit).catch(() => {});
     while (!over.aborted) {
-      await screen.draw(faultsTable(link, counts, REDRAW / 1000));
+      const tables = links().map((link) => {
+        if (!counts.has(link)) counts.set(link, new Map());
+        return faultsTable(link, counts.get(link)!, REDRAW / 1000);
+      });
+      await screen.draw([...tables.flat(), tables.length > 0 ? KEYS : "no proxies yet; q quits"]);
       await realWorld.sleep(REDRAW, { signal: over }).catch(() => {});
     }
   } finally {
@@ -113,11 +122,15 @@ async function showing(link: FaultyLink, io: Io): Promise<void> {
   }
 }
 
-async function readKeys(link: FaultyLink, io: Io, quit: AbortController): Promise<void> {
+async function readKeys(
+  links: () => readonly FaultyLink[],
+  io: Io,
+  quit: AbortController,
+): Promise<void> {
   const buffer = new Uint8Array(16);
   for (let n; (n = await io.stdin.read(buffer)) !== null;) {
     for (const key of new TextDecoder().decode(buffer.subarray(0, n))) {
-      if (await pressKey(key, link) === "quit") quit.abort();
+      if (await pressKey(key, links()[0]) === "quit") quit.abort();
     }
   }
 }
@@ -154,12 +167,20 @@ async function readScript(path: string): Promise<Timeline> {
   }
 }
 
-function named(given: Values<typeof flags>["up"], direction: "up" | "down") {
+/** The faults of a flag, as the API knows them. */
+function named(given: Values<typeof flags>["up"], direction: "up" | "down"): ToxicJson[] {
   return (given ?? []).map((spec, i) => ({
+    attributes: { ...defaultsOf(spec.type), ...spec.attributes },
     name: `${spec.type} ${direction} ${i + 1}`,
-    fault: makeFault(spec),
+    type: spec.type,
+    stream: `${direction}stream`,
     toxicity: spec.toxicity,
   }));
+}
+
+function added({ name, type, attributes, stream, toxicity }: ToxicJson) {
+  const direction = stream === "upstream" ? "up" : "down";
+  return [name, direction, makeFault({ type, attributes }), { toxicity }] as const;
 }
 
 /** Faults, with commas between them. */

@@ -25,7 +25,8 @@ import { type TcpAddr, tcpAddr } from "../addr.ts";
 import { metricsOf } from "./_toxi_metrics.ts";
 import { ToxiError } from "./toxi_error.ts";
 import { ToxiProxies } from "./toxi_proxies.ts";
-import type { ProxyJson, ToxiLinkOptions, ToxiProxy } from "./toxi_proxy.ts";
+import type { FaultyLink } from "./faulty_link.ts";
+import type { ProxyJson, ToxicJson, ToxiLinkOptions, ToxiProxy } from "./toxi_proxy.ts";
 
 /** The version of toxiproxy whose API this is. */
 export const TOXIPROXY_VERSION = "2.12.0";
@@ -55,6 +56,15 @@ export interface ControlServer extends AsyncDisposable {
   readonly addr: TcpAddr;
   /** The proxies as the API shows them. */
   readonly proxies: readonly ProxyJson[];
+  /** What is behind the proxies that have listened, by their names. */
+  readonly links: ReadonlyMap<string, FaultyLink>;
+  /**
+   * Takes a link for a proxy of that name, and puts these toxics on it, so that both it and the
+   * API can change them. It closes the link at its end.
+   *
+   * @throws {Error} If there is a proxy of that name.
+   */
+  adopt(name: string, link: FaultyLink, toxics?: readonly ToxicJson[]): void;
   /** Answers a request, as the API would over HTTP. */
   fetch(request: Request): Promise<Response>;
   /** Stops listening, and closes every proxy and its connections. */
@@ -78,6 +88,13 @@ export function serveControl(options: ControlOptions = {}): ControlServer {
     get proxies() {
       return api.proxies.all.map((proxy) => proxy.json());
     },
+    get links() {
+      const links = api.proxies.all.flatMap(({ name, link }) =>
+        link ? [[name, link] as const] : []
+      );
+      return new Map(links);
+    },
+    adopt: (name, link, toxics = []) => api.proxies.adopt(name, link, toxics),
     fetch: (request) => api.fetch(request),
     async [Symbol.asyncDispose]() {
       await server.shutdown();

@@ -1,8 +1,10 @@
 /** All proxies of the API, and what can be done to them. */
 
+import { formatAddr } from "../addr.ts";
 import type { AttributeValue, FaultType } from "./fault_types.ts";
 import { FAULT_TYPES } from "./fault_types.ts";
 import { decodeFirst, fieldsOf, GoJsonError, type GoType, kindOf } from "./_go_json.ts";
+import type { FaultyLink } from "./faulty_link.ts";
 import { badBody, listenError, ToxiError } from "./toxi_error.ts";
 import {
   defaultsOf,
@@ -56,6 +58,15 @@ export class ToxiProxies implements AsyncDisposable {
     required({ name, upstream });
     if (this.#proxies.has(name)) throw new ToxiError("proxy already exists", 409);
     return (await this.#add(name, listen, upstream, enabled)).json();
+  }
+
+  /** Takes a link for a proxy, and puts these toxics on it. */
+  adopt(name: string, link: FaultyLink, toxics: readonly ToxicJson[]): void {
+    if (this.#proxies.has(name)) throw new ToxiError("proxy already exists", 409);
+    const { addr, target } = link;
+    const proxy = new ToxiProxy(name, formatAddr(addr), formatAddr(target), this.#options, link);
+    this.#proxies.set(name, proxy);
+    for (const toxic of toxics) proxy.add(toxic);
   }
 
   /** Makes or replaces several; in the error, `done` says which there are already. */

@@ -68,11 +68,19 @@ export class ToxiProxy {
     down: { received: 0, sent: 0 },
   };
 
-  constructor(name: string, listen: string, upstream: string, options: ToxiLinkOptions) {
+  /** It does not listen yet, unless it is given a link that does. */
+  constructor(
+    name: string,
+    listen: string,
+    upstream: string,
+    options: ToxiLinkOptions,
+    link?: FaultyLink,
+  ) {
     this.name = name;
     this.listen = listen;
     this.upstream = upstream;
     this.#options = options;
+    this.#link = link;
   }
 
   get enabled(): boolean {
