@@ -6,7 +6,9 @@
  *
  * All pools hold the same kind of resource, which costs nothing to open, and do the same: acquire,
  * let others run once, release. They take turns, round after round, and what is printed is the
- * median of the rounds: on a shared machine only a ratio within one run means something.
+ * median of the rounds: on a shared machine only a ratio within one run means something. Cycles of
+ * acquire and release are measured in seconds of CPU, which other load disturbs least; requests, in
+ * which kernel and server take part, in seconds.
  *
  * Usage: `deno task bench:pool [ROUNDS]`
  *
