@@ -71,8 +71,12 @@ class Passage {
   #connectTime = 0;
   #server: string | undefined;
   #retries = 0;
-  #relayed: RelayReport | undefined;
+  #halfClosed = false;
   #error: unknown;
+  /** Gives back the client's place. */
+  #leave: (() => void) | undefined;
+  /** What bounds its life, if something does. */
+  #life: { over: AbortController; settled: AbortController } | undefined;
 
   constructor(conn: TcpStream, info: ConnInfo, rules: PassageRules) {
     this.#conn = conn;
@@ -82,10 +86,23 @@ class Passage {
     this.#source = info.remoteAddr;
   }
 
+  // Whoever waits for long is mostly memory: while bytes go back and forth, this is the only
+  // function here that waits, and what led to the server is forgotten.
   async run(): Promise<ProxyRecord> {
-    const end = await this.#enter();
+    const way = await this.#enter();
+    if ("code" in way) return this.#record(way);
+    const { upstream } = way;
+    const report = await this.#relay(way);
+    this.#life?.settled.abort(OVER);
+    upstream.release?.();
+    this.#leave?.();
+    return this.#record(this.#endOf(report), report);
+  }
+
+  #record(end: End, report?: RelayReport): ProxyRecord {
     const { id, remoteAddr } = this.#info;
-    const { forward = 0, backward = 0, disguised = [] } = this.#relayed ?? {};
+    const { forward = 0, backward = 0, disguised = [] } = report ?? {};
+    const error = report?.error ?? this.#error;
     return {
       id,
       client: this.#source,
@@ -98,14 +115,14 @@ class Passage {
       connectTime: this.#connectTime,
       retries: this.#retries,
       end,
-      ...this.#error !== undefined && { error: this.#error },
+      ...error !== undefined && { error },
       ...disguised.length > 0 &&
         { disguised: disguised.map((end) => end === "a" ? "client" : "server") },
     };
   }
 
   /** Lets the client in, or not: who is not gets nothing, not even time to finish. */
-  async #enter(): Promise<End> {
+  async #enter(): Promise<Way | End> {
     const { limit, acceptProxy } = this.#rules;
     let conn: Duplex = this.#conn;
     let destination: ProxyEnd = this.#info.localAddr;
@@ -130,15 +147,13 @@ class Passage {
     }
     const { allowed, why } = checkAccess(this.#source.hostname, this.#rules);
     if (!allowed) return this.#refuse(end("P", "R", why));
-    const leave = limit.enter(this.#source.hostname.replace(/^::ffff:(?=\d+\.)/i, ""));
-    if (leave === undefined) {
+    this.#leave = limit.enter(this.#source.hostname.replace(/^::ffff:(?=\d+\.)/i, ""));
+    if (this.#leave === undefined) {
       return this.#refuse(end("R", "R", "this client has as many connections as it may"));
     }
-    try {
-      return await this.#seek(conn, destination);
-    } finally {
-      leave();
-    }
+    const way = await this.#seek(conn, destination);
+    if ("code" in way) this.#leave();
+    return way;
   }
 
   #refuse(end: End): End {
@@ -147,11 +162,16 @@ class Passage {
   }
 
   /** Finds the client a server. If there is none, the client is left to be closed gently. */
-  async #seek(conn: Duplex, destination: ProxyEnd): Promise<End> {
+  async #seek(conn: Duplex, destination: ProxyEnd): Promise<Way | End> {
     const { connect, connectTimeout, sendProxy, world } = this.#rules;
     const { id, remoteAddr } = this.#info;
     const search = new Search(connectTimeout, world);
-    const ahead = readAhead(conn, { onLost: (error) => search.giveUp("lost", error) });
+    const ahead = readAhead(conn, {
+      world,
+      onLost: (error) => search.giveUp("lost", error),
+      // Whom nobody reads any more, its cut is told by the server, which is asked only then.
+      onStop: () => search.endWith(this.#info, this.#conn),
+    });
     const client: ProxyClient = {
       id,
       source: this.#source,
@@ -160,8 +180,6 @@ class Passage {
       header: this.#header,
       peek: (decide) => ahead.peek(decide),
     };
-    // Whom nobody reads any more, its cut is told by the server, which is asked only then.
-    ahead.done.then(() => search.endWith(this.#info, this.#conn));
     let upstream: Upstream | undefined;
     this.#phaseSince = world.now();
     try {
@@ -191,11 +209,7 @@ class Passage {
       search.settle();
       this.#turn(this.#phase);
     }
-    try {
-      return await this.#relay(ahead, upstream.conn, client);
-    } finally {
-      upstream.release?.();
-    }
+    return { ahead, upstream, client };
   }
 
   /** Adds up the time of each phase. */
@@ -208,34 +222,39 @@ class Passage {
     this.#phaseSince = now;
   }
 
-  async #relay(ahead: Duplex, server: Duplex, client: ProxyClient): Promise<End> {
+  #relay({ ahead, upstream, client }: Way): Promise<RelayReport> {
     const { idleTimeout, halfClosedTimeout, lingerTimeout, maxLife, world } = this.#rules;
     const tap = this.#rules.tap?.(client);
     const a = tap ? tapped(ahead, "up", tap) : ahead;
-    const b = tap ? tapped(server, "down", tap) : server;
-    let halfClosed = false;
+    const b = tap ? tapped(upstream.conn, "down", tap) : upstream.conn;
     const onFin = () => {
-      halfClosed = true;
+      this.#halfClosed = true;
     };
     const options = { idleTimeout, halfClosedTimeout, lingerTimeout, onFin, world };
-    const life = maxLife < Infinity ? new AbortController() : undefined;
-    const settled = life && new AbortController();
-    if (life && settled) {
-      const left = this.#started + maxLife - world.now();
-      world.sleep(left, { signal: settled.signal }).then(() => life.abort(OVER), () => {});
-    }
-    const report = this.#relayed = await relay(
-      a,
-      b,
-      life ? { ...options, signal: life.signal } : options,
-    );
-    settled?.abort(OVER);
-    if (report.error !== undefined) this.#error = report.error;
-    if (report.reason === "aborted" && life?.signal.aborted) {
-      return end("P", halfClosed ? "L" : "D", `it was open for as long as it may, ${maxLife} ms`);
-    }
-    return endOfRelay({ ...report }, halfClosed);
+    if (maxLife === Infinity) return relay(a, b, options);
+    const { over, settled } = this.#life = {
+      over: new AbortController(),
+      settled: new AbortController(),
+    };
+    const left = this.#started + maxLife - world.now();
+    world.sleep(left, { signal: settled.signal }).then(() => over.abort(OVER), () => {});
+    return relay(a, b, { ...options, signal: over.signal });
   }
+
+  #endOf(report: RelayReport): End {
+    if (report.reason !== "aborted" || !this.#life?.over.signal.aborted) {
+      return endOfRelay({ ...report }, this.#halfClosed);
+    }
+    const why = `it was open for as long as it may, ${this.#rules.maxLife} ms`;
+    return end("P", this.#halfClosed ? "L" : "D", why);
+  }
+}
+
+/** What is needed to pass a connection on. */
+interface Way {
+  readonly ahead: Duplex;
+  readonly upstream: Upstream;
+  readonly client: ProxyClient;
 }
 
 /** The search for a server, and what ends it before it has found one. */

@@ -150,14 +150,14 @@ export interface ServeProxyOptions extends Omit<ServeTcpOptions, "idleTimeout"> 
  */
 export function serveProxy(options: ServeProxyOptions): TcpServer {
   const { rules, onConn, server } = checkProxyOptions(options);
-  return serveTcp(server, async (conn, info) => {
-    const record = await pass(conn, info, rules);
+  const tell = (record: ProxyRecord) => {
     try {
       onConn?.(record);
     } catch (error) {
       reportError(error); // what the caller does with it must not end the connection otherwise
     }
-  });
+  };
+  return serveTcp(server, (conn, info) => pass(conn, info, rules).then(tell));
 }
 
 function checkProxyOptions(options: ServeProxyOptions) {

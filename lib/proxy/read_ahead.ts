@@ -22,7 +22,9 @@
  */
 
 import { giveSmallBuffer, SMALL_BUFFER, takeSmallBuffer } from "../stream/_small_buffers.ts";
+import { type Waiting, type WaitLine, waitLine } from "../stream/_wait_line.ts";
 import { type Duplex, isResettable, type Resettable } from "../stream/conn.ts";
+import { realWorld, type World } from "../world.ts";
 
 /** Options for {@linkcode readAhead}. */
 export interface ReadAheadOptions {
@@ -34,16 +36,29 @@ export interface ReadAheadOptions {
    */
   maxBytes?: number;
   /**
+   * The milliseconds to rest after something has come, before it is read on: most servers are
+   * found sooner, and a read that waits is memory. Who looks at the bytes need not wait.
+   *
+   * @default {100}
+   */
+  rest?: number;
+  /**
+   * The clock.
+   *
+   * @default {realWorld}
+   */
+  world?: World;
+  /**
    * Told, with what was thrown, if reading ahead fails: the client has reset the connection,
    * or somebody here has disposed it. FIN is no failure: who has said all may want an answer.
    */
   onLost?: (error: unknown) => void;
+  /** Told if it ends otherwise, before anybody reads: FIN came, or there is no room left. */
+  onStop?: () => void;
 }
 
 /** A connection that is read before anybody asks; use it instead of the one it was made of. */
 export interface ReadAhead extends Duplex {
-  /** Resolves when nothing more is read ahead: somebody reads, it failed, FIN came, or it is full. */
-  readonly done: Promise<void>;
   /**
    * Looks at what has come, from its start and again whenever there is more; the bytes are only
    * lent. Resolves with the first thing but `undefined` that `decide` returns; or with `undefined` once no more will
@@ -54,25 +69,38 @@ export interface ReadAhead extends Duplex {
 
 /** Begins to read `conn`, and goes on until the first `read`, which gets all of it in order. */
 export function readAhead(conn: Duplex, options: ReadAheadOptions = {}): ReadAhead {
-  const { maxBytes = 16645, onLost = () => {} } = options;
+  const { maxBytes = 16645, rest = 100, world = realWorld, ...listener } = options;
   if (!(Number.isInteger(maxBytes) && maxBytes >= 1)) {
     throw new RangeError(
       `Cannot read ahead as 'maxBytes' must be an integer >= 1: current value is ${maxBytes}`,
     );
   }
+  const limits = { maxBytes, line: waitLine(rest, world) };
   return isResettable(conn)
-    ? new ResettableAhead(conn, maxBytes, onLost)
-    : new Ahead(conn, maxBytes, onLost);
+    ? new ResettableAhead(conn, limits, listener)
+    : new Ahead(conn, limits, listener);
 }
 
 /** Nothing. */
 const EMPTY = new Uint8Array(0);
 
+interface Limits {
+  readonly maxBytes: number;
+  /** Where it rests. */
+  readonly line: WaitLine;
+}
+
+type Listener = Pick<ReadAheadOptions, "onLost" | "onStop">;
+
 class Ahead implements ReadAhead {
   readonly #conn: Duplex;
-  readonly #maxBytes: number;
-  readonly #onLost: (error: unknown) => void;
-  readonly done: Promise<void>;
+  readonly #limits: Limits;
+  #running: Promise<void>;
+  #resting: Waiting | undefined;
+  /** Somebody looks at the bytes, and does not want it to rest. */
+  #eager = false;
+  /** Let go once somebody reads: this may live for much longer. */
+  #listener: Listener | undefined;
   #buffer = EMPTY;
   /** Where the bytes begin that nobody has read yet, and where they end. */
   #start = 0;
@@ -83,16 +111,17 @@ class Ahead implements ReadAhead {
   /** Somebody looks on. */
   #news: PromiseWithResolvers<void> | undefined;
 
-  constructor(conn: Duplex, maxBytes: number, onLost: (error: unknown) => void) {
+  constructor(conn: Duplex, limits: Limits, listener: Listener) {
     this.#conn = conn;
-    this.#maxBytes = maxBytes;
-    this.#onLost = onLost;
-    this.done = this.#run();
+    this.#limits = limits;
+    this.#listener = listener;
+    this.#running = this.#run();
   }
 
   async #run(): Promise<void> {
+    const { maxBytes, line } = this.#limits;
     try {
-      while (this.#state === "ahead" && this.#end < this.#maxBytes) {
+      while (this.#state === "ahead" && this.#end < maxBytes) {
         if (this.#end === this.#buffer.length) this.#grow();
         const room = this.#end === 0 ? this.#buffer : this.#buffer.subarray(this.#end);
         const n = await this.#conn.read(room);
@@ -102,6 +131,10 @@ class Ahead implements ReadAhead {
         }
         this.#end += n;
         this.#tell();
+        if (this.#state === "ahead" && !this.#eager) {
+          this.#resting = line.add(() => this.#goOn());
+          return;
+        }
       }
     } catch (error) {
       this.#outcome = { error };
@@ -109,15 +142,34 @@ class Ahead implements ReadAhead {
     this.#state = "stopped";
     this.#tell();
     // Last, since whoever hears of it may look at what there is.
-    if (this.#outcome && "error" in this.#outcome) this.#onLost(this.#outcome.error);
+    if (this.#outcome && "error" in this.#outcome) this.#listener?.onLost?.(this.#outcome.error);
+    else this.#listener?.onStop?.();
+  }
+
+  /** The rest is over. */
+  #goOn(): void {
+    if (this.#resting === undefined) return;
+    this.#limits.line.remove(this.#resting);
+    this.#resting = undefined;
+    this.#running = this.#run();
+  }
+
+  /** Somebody reads: no more is read ahead. */
+  #stop(): void {
+    this.#listener = undefined;
+    if (this.#state !== "ahead") return;
+    this.#state = this.#resting === undefined ? "stopping" : "stopped";
+    if (this.#resting !== undefined) this.#limits.line.remove(this.#resting);
+    this.#resting = undefined;
+    this.#tell();
   }
 
   #grow(): void {
-    if (this.#end === 0 && this.#maxBytes >= SMALL_BUFFER) {
+    if (this.#end === 0 && this.#limits.maxBytes >= SMALL_BUFFER) {
       this.#buffer = takeSmallBuffer();
       return;
     }
-    const length = Math.min(Math.max(SMALL_BUFFER, this.#end * 4), this.#maxBytes);
+    const length = Math.min(Math.max(SMALL_BUFFER, this.#end * 4), this.#limits.maxBytes);
     const larger = new Uint8Array(length);
     larger.set(this.#buffer);
     this.#buffer = larger;
@@ -129,6 +181,8 @@ class Ahead implements ReadAhead {
   }
 
   async peek<T>(decide: (bytes: Uint8Array) => T | undefined): Promise<T | undefined> {
+    this.#eager = true;
+    this.#goOn();
     while (true) {
       const decision = decide(this.#buffer.subarray(this.#start, this.#end));
       if (decision !== undefined || this.#state !== "ahead") return decision;
@@ -144,9 +198,9 @@ class Ahead implements ReadAhead {
   }
 
   async #take(p: Uint8Array): Promise<number | null> {
-    if (this.#state === "ahead") this.#state = "stopping";
+    this.#stop();
     // The read that is on its way cannot be taken back: what it brings is the next there is.
-    if (this.#start === this.#end) await this.done;
+    if (this.#start === this.#end) await this.#running;
     if (this.#start === this.#end) {
       const outcome = this.#outcome;
       this.#outcome = undefined;
@@ -184,8 +238,8 @@ class Ahead implements ReadAhead {
 class ResettableAhead extends Ahead implements Resettable {
   readonly #conn: Resettable;
 
-  constructor(conn: Resettable, maxBytes: number, onLost: (error: unknown) => void) {
-    super(conn, maxBytes, onLost);
+  constructor(conn: Resettable, limits: Limits, listener: Listener) {
+    super(conn, limits, listener);
     this.#conn = conn;
   }
 

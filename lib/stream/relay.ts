@@ -110,11 +110,19 @@ export interface RelayReport {
  *
  * @throws {RangeError} If a timeout is not > 0, or `lingerTimeout` not >= 0.
  */
-export async function relay(
+export function relay(
   a: Duplex,
   b: Duplex,
   options: RelayOptions = {},
 ): Promise<RelayReport> {
+  try {
+    return begin(a, b, options);
+  } catch (error) {
+    return Promise.reject(error);
+  }
+}
+
+function begin(a: Duplex, b: Duplex, options: RelayOptions): Promise<RelayReport> {
   const {
     signal,
     idleTimeout = 600_000,
@@ -132,11 +140,17 @@ export async function relay(
   }
   const limits = { idleTimeout, halfClosedTimeout, lingerTimeout };
   const running = new Relay(a, b, { ...limits, onFin, world });
+  // Not awaited where there is nothing to be done afterwards: a relay that waits for long is
+  // mostly memory, and each function that waits for it is some more.
+  return signal === undefined ? running.run() : aborting(running, signal);
+}
+
+async function aborting(running: Relay, signal: AbortSignal): Promise<RelayReport> {
   const abort = () => running.end({ reason: "aborted", by: "caller" });
-  signal?.addEventListener("abort", abort, { once: true });
-  if (signal?.aborted) abort();
+  signal.addEventListener("abort", abort, { once: true });
+  if (signal.aborted) abort();
   const report = await running.run();
-  signal?.removeEventListener("abort", abort);
+  signal.removeEventListener("abort", abort);
   return report;
 }
 
