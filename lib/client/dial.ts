@@ -18,6 +18,7 @@
  */
 
 import type { TcpAddr } from "../addr.ts";
+import { WaitLine, waitLine } from "../stream/_wait_line.ts";
 import { TcpStream } from "../stream/tcp.ts";
 import { realWorld, type World } from "../world.ts";
 import { type DialAttempt, mostTelling } from "./dial_attempt.ts";
@@ -25,6 +26,7 @@ import { DialError } from "./dial_error.ts";
 import { checkOptions, checkTarget, type DialOptions } from "./dial_options.ts";
 import { RetryPlan } from "./dial_retry.ts";
 import { race, type RaceResult, type Resolve } from "./eyeballs.ts";
+import type { RaceRecord } from "./race_record.ts";
 import { familyOf, mayUseAddresses, systemResolve } from "./resolve.ts";
 
 export type { DialOptions } from "./dial_options.ts";
@@ -66,7 +68,7 @@ export async function dial(
 ): Promise<DialedConn> {
   const target = checkTarget(addr);
   checkOptions(options);
-  const { attempts: limit = 1, timeout = 10_000, budget = Infinity, signal } = options;
+  const { attempts: limit = 1, timeout = USUAL, budget = Infinity, signal } = options;
   const { shouldRetry = mayPass, onAttempt, world = realWorld } = options;
   const { noDelay = true, keepAlive = false } = options;
 
@@ -76,7 +78,8 @@ export async function dial(
     onAttempt?.(attempt);
   };
   const begun = world.now();
-  const plan = new RetryPlan(options, world.random);
+  // Most dials need none.
+  let plan: RetryPlan | undefined;
   for (let number = 1;; number++) {
     signal?.throwIfAborted();
     const started = world.now();
@@ -86,8 +89,9 @@ export async function dial(
     if (socket) {
       const conn = new DialedConn(socket, attempts);
       try {
-        conn.setNoDelay(noDelay);
-        conn.setKeepAlive(keepAlive);
+        // Both are off in a new socket.
+        if (noDelay) conn.setNoDelay(true);
+        if (keepAlive) conn.setKeepAlive(true);
         note({ ...record, remoteAddr: conn.remoteAddr });
         return conn;
       } catch (error) {
@@ -98,12 +102,16 @@ export async function dial(
     note({ ...record, error });
     signal?.throwIfAborted();
     if (number >= limit || !shouldRetry(error)) throw new DialError(target, attempts);
+    plan ??= new RetryPlan(options, world.random);
     plan.failed(record, record.ended);
     const wait = plan.wait(world.now());
     if (world.now() + wait >= begun + budget) throw new DialError(target, attempts);
     await world.sleep(wait, { signal });
   }
 }
+
+/** How long an attempt may take if nobody says it, in milliseconds. */
+const USUAL = 10_000;
 
 /** How an attempt ended: with an open connection or an error. */
 type Outcome = RaceResult<Deno.TcpConn> & { error?: unknown };
@@ -112,42 +120,41 @@ type Outcome = RaceResult<Deno.TcpConn> & { error?: unknown };
 async function attempt(
   { hostname, port }: TcpAddr,
   timeout: number,
-  plan: RetryPlan,
+  plan: RetryPlan | undefined,
   options: DialOptions,
 ): Promise<Outcome> {
   const { signal, world = realWorld } = options;
-  const cut = new AbortController();
-  const settled = new AbortController();
   const resolve = resolverFor(hostname, options);
-  // Where nothing else could end it, the caller's signal is as good as one of our own.
-  const own = timeout < Infinity || resolve !== undefined || signal === undefined;
-  if (own) {
-    signal?.addEventListener("abort", () => cut.abort(signal.reason), { signal: settled.signal });
-  }
-  let doing = `resolve ${hostname}`;
-  if (timeout < Infinity) {
-    world.sleep(timeout, { signal: settled.signal }).then(() => {
-      const why = `Cannot ${doing} within ${Math.round(timeout)} ms`;
-      cut.abort(new DOMException(why, "TimeoutError"));
-    }, () => {}); // settled in time
-  }
   const connect = (hostname: string, signal: AbortSignal) => {
     doing = "connect";
     return Deno.connect({ hostname, port, signal });
   };
-  let result: RaceResult<Deno.TcpConn>;
-  if (resolve === undefined) {
-    result = await single(hostname, connect, own ? cut.signal : signal, world);
-  } else {
-    result = await race(hostname, {
+  let doing = `resolve ${hostname}`;
+  // Where nothing else could end it, the caller's signal is as good as one of our own.
+  if (timeout === Infinity && resolve === undefined && signal !== undefined) {
+    return await single(hostname, connect, signal, world);
+  }
+  const cut = new AbortController();
+  const abort = () => cut.abort(signal?.reason);
+  const late = () => {
+    const why = `Cannot ${doing} within ${Math.round(timeout)} ms`;
+    cut.abort(new DOMException(why, "TimeoutError"));
+  };
+  signal?.addEventListener("abort", abort);
+  // What a budget has left is a length that nobody else waits for.
+  const usual = timeout === (options.timeout ?? USUAL);
+  const line = usual ? waitLine(timeout, world) : new WaitLine(timeout, world);
+  const waiting = timeout < Infinity ? line.add(late) : undefined;
+  const result = resolve === undefined
+    ? await single(hostname, connect, cut.signal, world)
+    : await race(hostname, {
       ...options,
       ...{ resolve, connect, signal: cut.signal, world },
-      admits: (address) => plan.mayTry(address, world.now()),
+      admits: (address) => plan?.mayTry(address, world.now()) ?? true,
     });
-  }
-  settled.abort("settled"); // without a reason, it would cost an exception with its stack
-  if (result.conn) return result;
-  return { ...result, error: mostTelling(result.errors) ?? nobodyToTry(hostname, result) };
+  signal?.removeEventListener("abort", abort);
+  if (waiting !== undefined) line.remove(waiting);
+  return result.conn ? result : { ...result, error: reasonOf(hostname, result) };
 }
 
 /** Who resolves `hostname`; nobody if it is an address, or Deno has to, as it connects. */
@@ -162,25 +169,32 @@ async function single(
   connect: (hostname: string, signal: AbortSignal) => Promise<Deno.TcpConn>,
   signal: AbortSignal,
   world: World,
-): Promise<RaceResult<Deno.TcpConn>> {
-  const record = { hostname, started: world.now() };
-  const [done] = await Promise.allSettled([connect(hostname, signal)]);
-  const ended = world.now();
-  if (done.status === "fulfilled" && !signal.aborted) {
-    const connects = [{ ...record, ended, outcome: "connected" as const }];
-    return { conn: done.value, lookups: [], connects };
+): Promise<Outcome> {
+  const started = world.now();
+  try {
+    const conn = await connect(hostname, signal);
+    if (!signal.aborted) {
+      const won = { hostname, started, ended: world.now(), outcome: "connected" } as const;
+      return { conn, lookups: [], connects: [won] };
+    }
+    conn[Symbol.dispose](); // too late: it was made in the moment it was cut off
+    throw signal.reason;
+  } catch (error) {
+    const record = { hostname, started, ended: world.now() };
+    const lost = signal.aborted
+      ? { ...record, outcome: "dropped" as const }
+      : { ...record, outcome: "failed" as const, error };
+    const why = signal.aborted ? signal.reason : error;
+    return { error: why, errors: [why], lookups: [], connects: [lost] };
   }
-  // Too late: it was made in the moment it was cut off.
-  if (done.status === "fulfilled") done.value[Symbol.dispose]();
-  const error = signal.aborted ? signal.reason : (done as PromiseRejectedResult).reason;
-  const end = signal.aborted
-    ? { outcome: "dropped" as const }
-    : { outcome: "failed" as const, error };
-  return { errors: [error], lookups: [], connects: [{ ...record, ended, ...end }] };
 }
 
-/** The error of an attempt that had nothing to fail by. */
-function nobodyToTry(hostname: string, { lookups }: RaceResult<Disposable>): Error {
+/** Why nobody was reached. */
+function reasonOf(
+  hostname: string,
+  { errors = [], lookups }: { errors?: readonly unknown[] } & RaceRecord,
+): unknown {
+  if (errors.length > 0) return mostTelling(errors);
   if (lookups.some(({ addresses }) => addresses.length > 0)) {
     return new Error(`Cannot try ${hostname} yet as each of its addresses has just failed`);
   }

@@ -9,7 +9,7 @@ import type { World } from "../world.ts";
 import type { DialAttempt } from "./dial_attempt.ts";
 import type { RetryOptions } from "./dial_retry.ts";
 import type { Resolve } from "./eyeballs.ts";
-import { type EyeballsOptions, EyeballsPlan } from "./eyeballs_plan.ts";
+import { checkEyeballs, type EyeballsOptions } from "./eyeballs_plan.ts";
 
 /** Options for {@linkcode dial}. Times are milliseconds. */
 export interface DialOptions extends RetryOptions, EyeballsOptions {
@@ -101,18 +101,17 @@ export function checkOptions(options: DialOptions): void {
   if (!(Number.isInteger(attempts) ? attempts >= 1 : attempts === Infinity)) {
     throw outOfRange("attempts", "an integer >= 1, or Infinity", attempts);
   }
-  for (const [name, value] of Object.entries({ timeout, budget })) {
-    if (!(value > 0)) throw outOfRange(name, "> 0", value);
-  }
-  for (const [name, value] of Object.entries({ backoff, maxBackoff, turnAround })) {
-    if (!(value >= 0)) throw outOfRange(name, ">= 0", value);
-  }
+  if (!(timeout > 0)) throw outOfRange("timeout", "> 0", timeout);
+  if (!(budget > 0)) throw outOfRange("budget", "> 0", budget);
+  if (!(backoff >= 0)) throw outOfRange("backoff", ">= 0", backoff);
+  if (!(maxBackoff >= 0)) throw outOfRange("maxBackoff", ">= 0", maxBackoff);
+  if (!(turnAround >= 0)) throw outOfRange("turnAround", ">= 0", turnAround);
   if (!JITTERS.includes(jitter)) {
     throw new TypeError(
       `Cannot dial as 'jitter' must be equal, full, decorrelated or none: current value is ${jitter}`,
     );
   }
-  new EyeballsPlan(options);
+  checkEyeballs(options);
 }
 
 function outOfRange(name: string, rule: string, value: number): RangeError {

@@ -60,6 +60,9 @@ export function race<Conn extends Disposable>(
 /** A record that is still being written. */
 type Draft<T> = { -readonly [Key in keyof T]: T[Key] };
 
+/** A reason to abort with: without one, each abort would cost an exception with its stack. */
+const OVER = "the race is over";
+
 class Race<Conn extends Disposable> {
   readonly result: Promise<RaceResult<Conn>>;
   readonly #settle: (result: RaceResult<Conn>) => void;
@@ -138,7 +141,7 @@ class Race<Conn extends Disposable> {
 
   #ringAt(at: number): void {
     if (this.#alarm?.at === at) return;
-    this.#alarm?.off.abort();
+    this.#alarm?.off.abort(OVER);
     this.#alarm = undefined;
     if (at === Infinity) return;
     const off = new AbortController();
@@ -161,8 +164,8 @@ class Race<Conn extends Disposable> {
   ): void {
     const { signal } = this.#options;
     signal.removeEventListener("abort", this.#calledOff);
-    this.#alarm?.off.abort();
-    this.#over.abort();
+    this.#alarm?.off.abort(OVER);
+    this.#over.abort(OVER);
     const dropped = ({ outcome }: { outcome: string }) => outcome === "dropped";
     for (const draft of this.#lookups.filter(dropped)) draft.ended = now;
     for (const draft of this.#connects.filter(dropped)) draft.ended = now;

@@ -101,10 +101,7 @@ export class EyeballsPlan {
   constructor(options: EyeballsOptions = {}) {
     const { attemptDelay = 250, resolutionDelay = 50 } = options;
     const { firstFamilyCount = 1, prefer = 6 } = options;
-    if (!(attemptDelay >= 10)) throw outOfRange("attemptDelay", ">= 10", attemptDelay);
-    if (!(resolutionDelay >= 0)) throw outOfRange("resolutionDelay", ">= 0", resolutionDelay);
-    if (!(firstFamilyCount >= 1)) throw outOfRange("firstFamilyCount", ">= 1", firstFamilyCount);
-    if (prefer !== 4 && prefer !== 6) throw outOfRange("prefer", "4 or 6", prefer);
+    checkEyeballs(options);
     this.#delay = attemptDelay;
     this.#patience = resolutionDelay;
     this.#firstCount = firstFamilyCount;
@@ -157,6 +154,19 @@ export class EyeballsPlan {
     const stays = family === this.#prefer && this.#ofPreferred < this.#firstCount;
     this.#turn = stays ? family : other(family);
   }
+}
+
+/**
+ * Checks the options of a plan, before there is one.
+ *
+ * @throws {RangeError} If a number is out of its range.
+ */
+export function checkEyeballs(options: EyeballsOptions): void {
+  const { attemptDelay = 10, resolutionDelay = 0, firstFamilyCount = 1, prefer = 6 } = options;
+  if (!(attemptDelay >= 10)) throw outOfRange("attemptDelay", ">= 10", attemptDelay);
+  if (!(resolutionDelay >= 0)) throw outOfRange("resolutionDelay", ">= 0", resolutionDelay);
+  if (!(firstFamilyCount >= 1)) throw outOfRange("firstFamilyCount", ">= 1", firstFamilyCount);
+  if (prefer !== 4 && prefer !== 6) throw outOfRange("prefer", "4 or 6", prefer);
 }
 
 function other(family: Family): Family {
