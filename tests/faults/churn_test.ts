@@ -11,6 +11,7 @@ import {
   drop,
   duplicate,
   type Fault,
+  faultyLink,
   finEarly,
   hastyWorld,
   latency,
@@ -27,9 +28,15 @@ import {
   swallowFin,
   timeout,
 } from "../../lib/faults/mod.ts";
-import { dice, type World } from "../../lib/world.ts";
-import { type Duplex, readToEnd, writeAll } from "../../lib/stream/mod.ts";
-import { pattern } from "./_stream.ts";
+import { dice, realWorld, type World } from "../../lib/world.ts";
+import {
+  dialResettable,
+  type Duplex,
+  listenResettable,
+  readToEnd,
+  writeAll,
+} from "../../lib/stream/mod.ts";
+import { joined, pattern } from "./_stream.ts";
 
 type Make = (random: (n: number) => number) => Fault;
 
@@ -175,7 +182,7 @@ async function churn(seed: number): Promise<string[]> {
         assertEquals(error instanceof Deno.errors.ConnectionRefused, true);
       }
     }
-    await world.sleep(1 + random(3));
+    if (i % 3 === 0) await world.sleep(1 + random(3));
   }
   link.board.clear();
   stop = true;
@@ -275,4 +282,141 @@ Deno.test("property: faults that lose bytes lose only those: what comes through 
     ),
     { numRuns: 60, seed: 1 },
   );
+});
+
+Deno.test("property: faults that change bytes change only what they say, and reorder only messages", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.nat(2000),
+      fc.integer({ min: 1, max: 300 }),
+      fc.constantFrom("corrupt", "duplicate", "reorder", "reset", "rstAfterFin"),
+      fc.nat(2 ** 31),
+      async (length, n, kind, seed) => {
+        const fault = {
+          corrupt: corrupt(0.01),
+          duplicate: duplicate(0.5, { unit: n }),
+          reorder: reorder(0.5, { unit: n }),
+          reset: reset({ bytes: n }),
+          rstAfterFin: rstAfterFin(5),
+        }[kind];
+        await using world = hastyWorld(1);
+        const hits: { what: string; offset: number }[] = [];
+        await using link = memoryLink({
+          world,
+          seed,
+          up: [fault],
+          onEvent: ({ type, what = "", offset = 0 }) =>
+            type === "effect" && hits.push({ what, offset }),
+        });
+        const { client, server } = link.connect();
+        const data = pattern(length);
+        const sending = writeAll(client, data).then(() => client.closeWrite()).catch(() => {});
+        const parts: Uint8Array[] = [];
+        const buffer = new Uint8Array(512);
+        let broken = false;
+        try {
+          for (let n; (n = await server.read(buffer)) !== null;) parts.push(buffer.slice(0, n));
+        } catch {
+          broken = true;
+        }
+        await sending;
+        const got = joined(parts);
+        if (kind === "corrupt") {
+          const wrong = [...got.keys()].filter((i) => got[i] !== data[i]);
+          assertEquals([got.length, wrong], [length, hits.map(({ offset }) => offset)]);
+        } else if (kind === "duplicate") {
+          const whole = data.length - data.length % n;
+          const expected: Uint8Array[] = [];
+          for (let at = 0; at < whole; at += n) {
+            const times = hits.some(({ offset }) => offset === at) ? 2 : 1;
+            for (let i = 0; i < times; i++) expected.push(data.subarray(at, at + n));
+          }
+          assertEquals(got, joined([...expected, data.subarray(whole)]));
+        } else if (kind === "reorder") {
+          const order = Array.from({ length: Math.floor(length / n) }, (_, i) => i);
+          for (const { offset } of hits) {
+            const at = order.indexOf(offset / n);
+            [order[at], order[at + 1]] = [order[at + 1]!, order[at]!];
+          }
+          const tail = length - length % n;
+          // What is left over at the end may overtake the message before it as well.
+          const swapped = hits.some(({ offset }) => offset / n === tail / n - 1 && tail < length);
+          const units = order.filter((unit) => unit !== undefined)
+            .map((unit) => data.subarray(unit * n, unit * n + n));
+          const rest = data.subarray(tail);
+          const expected = swapped
+            ? [...units.slice(0, -1), rest, units.at(-1)!]
+            : [...units, rest];
+          assertEquals(got, joined(expected));
+        } else if (kind === "reset") {
+          assertEquals([broken, got], length >= n ? [true, data.subarray(0, n)] : [false, data]);
+        } else {
+          assertEquals([broken, got], [false, data]);
+        }
+      },
+    ),
+    { numRuns: 100, seed: 1 },
+  );
+});
+
+Deno.test("100 changes on sockets while 20 connections carry checked data: no loss, no hang", async () => {
+  using listener = await listenResettable();
+  await using link = await faultyLink(listener.addr, { seed: 9 });
+  const roll = dice(9);
+  const random = (n: number) => Math.floor(roll() * n);
+  const data = pattern(1000);
+  let stop = false;
+  const send = async (to: Duplex) => {
+    let sent = 0;
+    while (!stop) {
+      await writeAll(to, data);
+      sent += data.length;
+      await realWorld.sleep(1);
+    }
+    await to.closeWrite();
+    return sent;
+  };
+  const check = async (from: Duplex) => {
+    let got = 0;
+    const buffer = new Uint8Array(4096);
+    for (let n; (n = await from.read(buffer)) !== null; got += n) {
+      for (let i = 0; i < n; i++) {
+        if (buffer[i] !== data[(got + i) % data.length]) throw new Error(`wrong at ${got + i}`);
+      }
+    }
+    return got;
+  };
+  const talk = async () => {
+    using client = await dialResettable(link.addr);
+    using server = await listener.accept();
+    const [up, down, gotUp, gotDown] = await Promise.all([
+      send(client),
+      send(server),
+      check(server),
+      check(client),
+    ]);
+    // Which of the server's ends is which client's does not matter for the sum.
+    return [up + down, gotUp + gotDown] as const;
+  };
+  const talking = Promise.all(Array.from({ length: 20 }, talk));
+  const names: string[] = [];
+  for (let i = 0; i < 100; i++) {
+    if (names.length > 0 && (random(2) === 0 || names.length > 4)) {
+      link.remove(names.splice(random(names.length), 1)[0]!);
+    } else {
+      const fault = HARMLESS[random(HARMLESS.length)]!(random);
+      link.add(`${i}`, random(2) === 0 ? "up" : "down", fault);
+      names.push(`${i}`);
+    }
+    await realWorld.sleep(1);
+  }
+  link.board.clear();
+  stop = true;
+  let sent = 0;
+  let got = 0;
+  for (const [s, g] of await talking) {
+    sent += s;
+    got += g;
+  }
+  assertEquals(got, sent);
 });
