@@ -10,6 +10,35 @@ import { type Metric, PROMETHEUS_TYPE, prometheusPage } from "../lib/proxy/prome
 import { FailureError, type Log } from "./_cli.ts";
 import { need } from "./_permissions.ts";
 
+/**
+ * Hands the metrics to Deno's OpenTelemetry, which exports them where `OTEL_DENO=true` and the
+ * other variables of OpenTelemetry say so; without it, nothing happens. Histograms are left out:
+ * their buckets are for who reads the page.
+ */
+export function exportMetrics(metrics: () => Metric[]): void {
+  let meter: ReturnType<typeof Deno.telemetry.meterProvider.getMeter>;
+  try {
+    meter = Deno.telemetry.meterProvider.getMeter("tcplab");
+  } catch {
+    return; // it is off
+  }
+  for (const { name, help, type } of metrics()) {
+    if (type === "histogram") continue;
+    const instrument = type === "counter"
+      ? meter.createObservableCounter(name, { description: help })
+      : meter.createObservableGauge(name, { description: help });
+    instrument.addCallback((result: Observed) => {
+      const now = metrics().find((metric) => metric.name === name);
+      for (const { labels, value } of now?.samples ?? []) result.observe(value, { ...labels });
+    });
+  }
+}
+
+/** What OpenTelemetry has values put into. */
+interface Observed {
+  observe(value: number, attributes: Record<string, string>): void;
+}
+
 /** What there is to be asked. */
 export interface Pages {
   /** What `/metrics` has. */

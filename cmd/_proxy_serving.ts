@@ -17,7 +17,7 @@ import { realWorld } from "../lib/world.ts";
 import { FailureError, type Io, type Log } from "./_cli.ts";
 import { durationText } from "./_flag.ts";
 import { UsageError } from "./_flags.ts";
-import { serveMetrics } from "./_metrics.ts";
+import { exportMetrics, serveMetrics } from "./_metrics.ts";
 import { MissingPermissionError, need } from "./_permissions.ts";
 import { type ProxyFlags, unixPath } from "./_proxy_flags.ts";
 import { listening } from "./_proxy_tls.ts";
@@ -52,6 +52,7 @@ export async function runProxy(given: ProxyFlags, options: RunProxyOptions, io: 
     metrics: () => [...tally.metrics(server.conns), ...metrics()],
     ready: () => !interrupted.aborted,
   };
+  exportMetrics(pages.metrics);
   await using _page = page === null ? undefined : serveMetrics(page, pages, io.log);
   await serveUntilInterrupted(
     server,

@@ -6,7 +6,7 @@ import { serveTcp } from "../../lib/server/server.ts";
 import { readExact, readToEnd, writeAll } from "../../lib/stream/conn.ts";
 import { bytes, text } from "../_conformance.ts";
 import { needs } from "../_needs.ts";
-import { start } from "../_script.ts";
+import { ROOT, start } from "../_script.ts";
 import { cert, key } from "../_tls.ts";
 import { freeAddr } from "../proxy/_programs.ts";
 
@@ -91,6 +91,46 @@ needs(STARTING, "cmd/proxy.ts has a page of metrics", async () => {
   assertEquals([ready.status, await ready.text()], [200, "ready\n"]);
   const elsewhere = await fetch(`http://${formatAddr(addr)}/`);
   assertEquals([elsewhere.status, await elsewhere.text()], [404, "See /metrics\n"]);
+});
+
+needs(STARTING, "cmd/proxy.ts hands its metrics to OpenTelemetry, where that is on", async () => {
+  await using server = counting();
+  const args = ["--listen", "0", "--to", formatAddr(server.addr)];
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "--quiet", "--no-prompt", "--allow-net", "cmd/proxy.ts", ...args],
+    cwd: ROOT,
+    env: {
+      OTEL_DENO: "true",
+      OTEL_EXPORTER_OTLP_PROTOCOL: "console",
+      OTEL_METRIC_EXPORT_INTERVAL: "50",
+      NO_COLOR: "1",
+    },
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  let said = "";
+  const reading = [child.stdout, child.stderr].map(async (stream) => {
+    for await (const chunk of stream.pipeThrough(new TextDecoderStream())) {
+      said += chunk;
+      const [, port] = /listening on 127\.0\.0\.1:(\d+)/.exec(said) ?? [];
+      if (port !== undefined && !asked) {
+        asked = ask({ hostname: "127.0.0.1", port: Number(port) }, "12");
+      }
+      if (/connections_ended_total[^]*?end=--[^]*?value=1/.test(said)) stop();
+    }
+  });
+  let asked: Promise<string> | undefined;
+  const stop = () => {
+    try {
+      child.kill("SIGTERM");
+    } catch {
+      // It has ended.
+    }
+  };
+  await child.status;
+  await Promise.all(reading);
+  assertEquals(await asked, "2 bytes");
+  assertMatch(said, /METRIC tcplab_proxy_connections_ended_total/);
 });
 
 needs(STARTING, "cmd/proxy.ts --grace: others are let in, and told not to come", async () => {
