@@ -11,7 +11,7 @@
  * Flags:
  *
  *     --include          print the status line and the headers first; also -i. Control
- *                         characters in them, which HTTP forbids, come out as "?"
+ *                        characters in them, which HTTP forbids, come out as "?"
  *     --head             ask for those alone
  *     --timeout TIME     how long connecting may take, then the head, then each pause; 10s
  *     --help, --version

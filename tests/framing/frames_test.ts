@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { type Encoder, FrameError } from "../../lib/framing/decoder.ts";
 import { FramedConn, frames } from "../../lib/framing/frames.ts";
@@ -337,4 +337,20 @@ Deno.test("frames() gives the good frames before it throws", async () => {
   }, FrameError);
   assertEquals(error.code, "too-long");
   assertEquals(seen, [of(7), of(8)]);
+});
+
+Deno.test("FramedConn.receiveNow() gives what has come, and never waits", async () => {
+  const [a, b] = memoryPair();
+  using peer = a;
+  using conn = new FramedConn(b, { decoder: new LengthDecoder(), encoder: new LengthEncoder() });
+  assertEquals(conn.receiveNow(), undefined);
+  await writeAll(peer, Uint8Array.of(0, 0, 0, 1, 1, 0, 0, 0, 1, 2, 0, 0, 0, 1));
+  assertEquals(conn.receiveNow(), undefined); // nobody has read yet
+  assertEquals(await conn.receive(), Uint8Array.of(1));
+  assertEquals(conn.receiveNow(), Uint8Array.of(2));
+  assertEquals(conn.receiveNow(), undefined);
+  await writeAll(peer, Uint8Array.of(3, 255, 255, 255, 255));
+  assertEquals(await conn.receive(), Uint8Array.of(3));
+  assertThrows(() => conn.receiveNow(), FrameError);
+  await assertRejects(() => conn.receive(), FrameError);
 });
