@@ -194,6 +194,7 @@ class Passage {
         await writeAll(upstream.conn, encodeProxyHeader(header, { version: sendProxy }));
       }
     } catch (error) {
+      ahead.stop();
       upstream?.conn[Symbol.dispose]();
       upstream?.release?.();
       this.#error = error;

@@ -65,6 +65,8 @@ export interface ReadAhead extends Duplex {
    * be read ahead: at FIN, at a reset, when there is no room left, or when somebody reads.
    */
   peek<T>(decide: (bytes: Uint8Array) => T | undefined): Promise<T | undefined>;
+  /** Reads no further ahead, and tells nobody anything any more, as from the first `read` on. */
+  stop(): void;
 }
 
 /** Begins to read `conn`, and goes on until the first `read`, which gets all of it in order. */
@@ -99,6 +101,7 @@ class Ahead implements ReadAhead {
   #resting: Waiting | undefined;
   /** Somebody looks at the bytes, and does not want it to rest. */
   #eager = false;
+  #disposed = false;
   /** Let go once somebody reads: this may live for much longer. */
   #listener: Listener | undefined;
   #buffer = EMPTY;
@@ -154,8 +157,7 @@ class Ahead implements ReadAhead {
     this.#running = this.#run();
   }
 
-  /** Somebody reads: no more is read ahead. */
-  #stop(): void {
+  stop(): void {
     this.#listener = undefined;
     if (this.#state !== "ahead") return;
     this.#state = this.#resting === undefined ? "stopping" : "stopped";
@@ -193,12 +195,13 @@ class Ahead implements ReadAhead {
 
   read(p: Uint8Array): Promise<number | null> {
     if (p.length === 0) return Promise.resolve(0);
-    const passes = this.#state === "stopped" && this.#start === this.#end && !this.#outcome;
+    const passes = this.#disposed ||
+      this.#state === "stopped" && this.#start === this.#end && !this.#outcome;
     return passes ? this.#conn.read(p) : this.#take(p);
   }
 
   async #take(p: Uint8Array): Promise<number | null> {
-    this.#stop();
+    this.stop();
     // The read that is on its way cannot be taken back: what it brings is the next there is.
     if (this.#start === this.#end) await this.#running;
     if (this.#start === this.#end) {
@@ -230,6 +233,8 @@ class Ahead implements ReadAhead {
   }
 
   [Symbol.dispose](): void {
+    this.#disposed = true;
+    this.stop();
     this.#conn[Symbol.dispose]();
   }
 }
@@ -244,6 +249,7 @@ class ResettableAhead extends Ahead implements Resettable {
   }
 
   reset(): void {
-    this.#conn.reset();
+    this.#conn.reset(); // before it is disposed, which would be FIN
+    this[Symbol.dispose]();
   }
 }

@@ -122,6 +122,48 @@ Deno.test("end RR: more connections than one client may have; others have theirs
   await close(other);
 });
 
+Deno.test("a client's place is free again when no server was found for it", async () => {
+  const connect: ConnectUpstream = () => Promise.reject(new Deno.errors.ConnectionRefused());
+  const { listener, records, close } = setUp({ connect, maxConnsPerClient: 1 });
+  const clients = [listener.connect(), undefined as unknown as MemoryConn];
+  assertEquals((await records.next()).end.code, "SC");
+  clients[1] = listener.connect();
+  assertEquals((await records.next()).end.code, "SC");
+  for (const client of clients) client[Symbol.dispose]();
+  await close(clients[0]!);
+});
+
+Deno.test("a server that breaks off at the PROXY header is let go, and its place with it", async () => {
+  let released = 0;
+  const [conn, far] = memoryPair();
+  far.reset();
+  const { listener, records, close } = setUp({
+    connect: () => Promise.resolve({ conn, server: "s1", release: () => void released++ }),
+    sendProxy: 2,
+  });
+  const client = listener.connect();
+  const { end, server } = await records.next();
+  assertEquals([end.code, server, released], ["SC", "s1", 1]);
+  await assertRejects(() => conn.read(new Uint8Array(1)), Deno.errors.BadResource);
+  await close(client);
+});
+
+Deno.test("a server's place is given back once, when the connection has ended", async () => {
+  let released = 0;
+  const [conn, far] = memoryPair();
+  const { listener, records, close } = setUp({
+    connect: () => Promise.resolve({ conn, server: "s1", release: () => void released++ }),
+  });
+  const client = listener.connect();
+  await writeAll(client, bytes("x"));
+  await readExact(far, 1);
+  assertEquals(released, 0);
+  client.reset();
+  await records.next();
+  assertEquals(released, 1);
+  await close(client);
+});
+
 const trusting = (others?: "direct") => ({
   acceptProxy: {
     trusted: new CidrList(["192.0.2.7"]),
