@@ -159,7 +159,7 @@ class Prober {
     }
     const { resolveAfter = 3 } = this.#options;
     this.#failures = "error" in found ? this.#failures + 1 : 0;
-    if (this.#failures > 0 && this.#failures % resolveAfter === 0) this.#address = undefined;
+    if (this.#failures >= resolveAfter) this.#address = undefined;
     return { ...known, ended: world.now(), ...found };
   }
 

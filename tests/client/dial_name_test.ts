@@ -13,6 +13,7 @@ import { dial, type DialOptions } from "../../lib/client/dial.ts";
 import { dialTimes, mostTelling } from "../../lib/client/dial_attempt.ts";
 import { DialError } from "../../lib/client/dial_error.ts";
 import type { Resolve } from "../../lib/client/eyeballs.ts";
+import { familyOf } from "../../lib/client/resolve.ts";
 import { explain } from "../../lib/errors.ts";
 import { seededWorld } from "../../lib/world.ts";
 import { asleep, deserted, fakeConnect, listen, SilentListener } from "./_sockets.ts";
@@ -172,6 +173,23 @@ Deno.test("dial() resolves a name anew for each attempt", async () => {
   );
 });
 
+Deno.test("dial() of a name resolves it also when only its signal can end it", async () => {
+  using listener = listen();
+  const { signal } = new AbortController();
+  const options = { signal, timeout: Infinity, resolve: having("127.0.0.1") };
+  using conn = await dial(`h:${listener.addr.port}`, options);
+  assertEquals(conn.attempts[0]?.connects[0]?.hostname, "127.0.0.1");
+});
+
+Deno.test("familyOf() tells addresses from names", () => {
+  const four = ["127.0.0.1", "0.0.0.0", "255.255.255.255"];
+  const six = ["::1", "fe80::1%eth0", "::ffff:127.0.0.1"];
+  const names = ["localhost", "10", "1.2.3", "1.2.3.4.5", "1.2.3.256", "a.b.c.d", "1.2.3.4.", ""];
+  for (const address of four) assertEquals(familyOf(address), 4, address);
+  for (const address of six) assertEquals(familyOf(address), 6, address);
+  for (const name of names) assertEquals(familyOf(name), undefined, name);
+});
+
 Deno.test("dial() of an address asks no resolver", async () => {
   using listener = listen();
   const resolve: Resolve = () => Promise.reject(new Error("asked"));
@@ -213,6 +231,14 @@ Deno.test("dial() stops when its budget is spent, and waits for nothing that it 
   const { attempts } = await dialing;
   assertEquals(attempts.map(({ started }) => started), [0, 400, 800]);
   assertEquals(world.sleeps, [600, 400, 600, 400, 200]); // deadlines and waits
+});
+
+Deno.test("dial() begins no wait that takes all that is left of its budget", async () => {
+  const world = seededWorld(1);
+  using connect = fakeConnect(() => Promise.reject(new Error("down")));
+  const wait = { attempts: 2, backoff: 500, jitter: "none" as const, budget: 500 };
+  await assertRejects(() => dial("192.0.2.1:1", { world, ...wait }), DialError);
+  assertEquals([connect.calls, world.sleeps], [1, [500]]); // the deadline
 });
 
 Deno.test("dial() gives an attempt no more time than the budget has left", async () => {

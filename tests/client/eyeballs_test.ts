@@ -2,15 +2,8 @@ import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/ass
 import fc from "fast-check";
 import { type EyeballsOptions, EyeballsPlan } from "../../lib/client/eyeballs_plan.ts";
 import { race } from "../../lib/client/eyeballs.ts";
-import { realWorld } from "../../lib/world.ts";
-import {
-  type Course,
-  type FakeConn,
-  type Happening,
-  runRace,
-  type Script,
-  starts,
-} from "./_race.ts";
+import { realWorld, seededWorld } from "../../lib/world.ts";
+import { type Course, FakeConn, type Happening, runRace, type Script, starts } from "./_race.ts";
 
 const HANGS = { after: Infinity, connects: false };
 
@@ -85,6 +78,41 @@ Deno.test("race() gives AAAA that comes late its turn, and lets what runs go on"
   });
   assertEquals(starts(course), ["50 a4", "300 b4", "550 a6"]);
   assertEquals(course.result.conn?.address, "b4");
+});
+
+Deno.test("race() gives AAAA its turn as well if only one A was tried before it came", async () => {
+  const course = await runRace({
+    lookups: { 6: { at: 200, gives: ["a6"] }, 4: { at: 0, gives: ["a4", "b4"] } },
+    hosts: { a4: HANGS, b4: HANGS, a6: HANGS },
+    abortAt: 9_999,
+  });
+  assertEquals(starts(course), ["50 a4", "300 a6", "550 b4"]);
+});
+
+Deno.test("race() leaves nothing behind: no timer, and no ear on its caller's signal", async () => {
+  const world = seededWorld(1);
+  const { signal } = new AbortController();
+  let listening = 0;
+  for (const [name, change] of [["addEventListener", 1], ["removeEventListener", -1]] as const) {
+    const original = signal[name].bind(signal);
+    signal[name] = (...args: [string, EventListener]) => {
+      listening += change;
+      original(...args);
+    };
+  }
+  const result = await race("name", {
+    ...{ world, signal },
+    resolve: (_, family) => Promise.resolve(family === 4 ? [] : ["a", "b"]),
+    connect: async (address) => {
+      // The lookups end, and the timer for the second address is set.
+      for (let turn = 0; turn < 20; turn++) await Promise.resolve();
+      assertEquals(world.sleepers, 1);
+      return new FakeConn(address, () => {});
+    },
+  });
+  assertEquals(result.conn?.address, "a");
+  await world.advance(0);
+  assertEquals([world.sleepers, listening], [0, 0]);
 });
 
 Deno.test("race() starts the next attempt at once when one fails", async () => {

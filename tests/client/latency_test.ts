@@ -98,6 +98,22 @@ Deno.test("measureLatency() resolves a name once, and anew after so many failure
   await serving;
 });
 
+Deno.test({
+  name: "measureLatency() that is allowed the name only keeps to it",
+  permissions: { net: ["localhost"] },
+  fn: async () => {
+    await using server = serveTcp({ hostname: "localhost" }, async () => {});
+    const { port } = server.addr;
+    const probes = await Array.fromAsync(
+      measureLatency(`localhost:${port}`, { count: 2, interval: 0 }),
+    );
+    assertEquals(probes.map(({ error, resolve }) => [error, resolve]), [
+      [undefined, undefined],
+      [undefined, undefined],
+    ]);
+  },
+});
+
 Deno.test("measureLatency() times the first byte of a server that speaks first", async () => {
   const world = seededWorld(1);
   await using server = serveTcp({}, async (conn) => {
@@ -225,6 +241,15 @@ Deno.test("LatencyStats.longestOutage lasts from the first failure to the next s
   assertEquals(outage(), first); // 30 are less than 41
   stats.add(sample(91, 102));
   assertEquals(outage(), { started: 60, ended: 102, probes: 2, over: false });
+});
+
+Deno.test("LatencyStats.longestOutage is the first of equals", () => {
+  const stats = new LatencyStats();
+  for (const at of [0, 100]) {
+    stats.add(sample(at, at + 10));
+    stats.add(sample(at + 20, at + 21, 1));
+  }
+  assertEquals(stats.summary().longestOutage?.started, 0);
 });
 
 Deno.test("LatencyStats agrees with counting by hand, whatever comes", () => {
