@@ -170,3 +170,12 @@ Deno.test("ByteQueue takes a view of chunks that lie one behind the other in mem
   queue.append(buffer.subarray(701)); // a gap
   assertEquals(queue.take(91), Uint8Array.from([...buffer.subarray(610, 700), buffer[701]!]));
 });
+
+Deno.test("ByteQueue keeps the order of chunks, wherever they lie in memory", () => {
+  const buffer = Uint8Array.from({ length: 2000 }, (_, i) => i);
+  const queue = new ByteQueue();
+  const [first, last] = [buffer.subarray(0, 1000), buffer.subarray(1000)];
+  const between = new Uint8Array(600).fill(7);
+  for (const chunk of [first, between, last]) queue.append(chunk);
+  assertEquals(queue.take(2600), Uint8Array.from([...first, ...between, ...last]));
+});

@@ -194,3 +194,22 @@ Deno.test("FramedConn has a long frame read to its end, once reads were long, an
     assert(rooms.slice(4).every((room) => room === frame.length), `${lend}: ${rooms}`);
   }
 });
+
+Deno.test("FramedConn reads no more than 256 KiB at a time, however long frames are", async () => {
+  for (const lend of [false, true]) {
+    const stream = joined(Array(4).fill(encoder.encode(payload(700_000, 1))));
+    const conn = scripted(stream, [stream.length]);
+    let longest = 0;
+    const read = conn.read.bind(conn);
+    using framed = new FramedConn({
+      ...conn,
+      read(p) {
+        longest = Math.max(longest, p.length);
+        return read(p);
+      },
+    }, { decoder: new LengthDecoder(), encoder, lend });
+    let seen = 0;
+    for await (const frame of framed) seen += frame.length;
+    assertEquals([seen, longest], [4 * 700_000, 256 * 1024]);
+  }
+});
