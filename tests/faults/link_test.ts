@@ -104,6 +104,26 @@ Deno.test("Lane.change() keeps the order: what the old fault held passes the new
   assertEquals(seen, [[150, "a"], [160, "b"]]);
 });
 
+Deno.test("Lane.change(): bytes are counted on from where the fault was added", async () => {
+  await using link = memoryLink({ up: [{ name: "cut", fault: limit(10) }] });
+  const { client, server } = link.connect();
+  await writeAll(client, bytes("abcdef"));
+  assertEquals(text(await readExact(server, 6)), "abcdef");
+  link.change("cut", { fault: limit(8) });
+  await writeAll(client, bytes("ghijkl"));
+  assertEquals(text(await readToEnd(server)), "gh");
+});
+
+Deno.test("Link: a RST that a fault holds up comes after ten seconds all the same", async () => {
+  await using world = hastyWorld(1);
+  await using link = memoryLink({ world, up: [stall()] });
+  const { client, server, link: conn } = link.connect();
+  await writeAll(client, bytes("stuck"));
+  client.reset();
+  await assertRejects(() => readToEnd(server), Deno.errors.ConnectionReset);
+  assertEquals([(await conn.finished).reason, world.now()], ["reset", 10_000]);
+});
+
 Deno.test("a fault that ignores its removal holds up its bytes, but not whoever removes it", async () => {
   const never: Fault = async function* () {
     await new Promise(() => {});
