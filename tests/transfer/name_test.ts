@@ -106,4 +106,6 @@ Deno.test("splitPath() cuts before the last part", () => {
   assertEquals(splitPath("c"), [".", "c"]);
   assertEquals(splitPath("/c"), ["/", "c"]);
   assertEquals(splitPath("a/"), ["a", ""]);
+  const onWindows = Deno.build.os === "windows"; // elsewhere a backslash is a letter
+  assertEquals(splitPath("a/b\\c"), onWindows ? ["a/b", "c"] : ["a", "b\\c"]);
 });
