@@ -35,7 +35,8 @@
 import { formatAddr, parseAddr } from "../lib/addr.ts";
 import { explainLine } from "../lib/errors.ts";
 import { serveControl } from "../lib/faults/control.ts";
-import { makeFault, parseFaults } from "../lib/faults/fault_types.ts";
+import { makeFault } from "../lib/faults/fault_types.ts";
+import { parseFaults } from "../lib/faults/parse_faults.ts";
 import { type FaultyLink, faultyLink } from "../lib/faults/faulty_link.ts";
 import { eventLine, type LinkEvent } from "../lib/faults/link_event.ts";
 import { defaultsOf, type ToxicJson } from "../lib/faults/toxi_proxy.ts";

@@ -215,14 +215,14 @@ export interface FaultSpec {
  * @throws {TypeError} If there is no such type or attribute, or a value is not of its kind.
  */
 export function makeFault(spec: FaultSpec): Fault {
-  const type = typeOf(spec.type);
+  const type = faultType(spec.type);
   const values = attributesOf(spec);
   return type.make(values);
 }
 
 /** A value for each attribute of `spec`. Throws as {@linkcode makeFault} does. */
 export function attributesOf(spec: FaultSpec): Record<string, AttributeValue> {
-  const { attributes } = typeOf(spec.type);
+  const { attributes } = faultType(spec.type);
   const given = spec.attributes ?? {};
   for (const name of Object.keys(given)) {
     if (!Object.hasOwn(attributes, name)) {
@@ -246,7 +246,12 @@ export function attributesOf(spec: FaultSpec): Record<string, AttributeValue> {
   );
 }
 
-function typeOf(name: string): FaultType {
+/**
+ * The type of that name.
+ *
+ * @throws {TypeError} If there is none.
+ */
+export function faultType(name: string): FaultType {
   if (Object.hasOwn(FAULT_TYPES, name)) return FAULT_TYPES[name]!;
   throw new TypeError(
     `Cannot make a fault as its type must be one of ${
@@ -263,56 +268,4 @@ function ruleBroken({ kind, values }: Attribute, value: AttributeValue): string 
   if (type !== kind) return `a ${kind}`;
   if (values === undefined || values.includes(value as string)) return undefined;
   return `one of ${values.join(", ")}`;
-}
-
-/**
- * Reads what people write: `latency=100,jitter=20`, `stall=65536,ms=200`, `swallow_fin`. After a
- * type come its attributes until the next type, so `latency=100,bandwidth=50` is two faults, and
- * `toxicity` belongs to the fault before it.
- *
- * @throws {TypeError} If it is not that, or as {@linkcode makeFault} does.
- */
-export function parseFaults(text: string): (FaultSpec & { toxicity: number })[] {
-  const found: { type: string; attributes: Record<string, AttributeValue>; toxicity: number }[] =
-    [];
-  for (const item of text.split(",")) {
-    const [name = "", value] = split(item.trim());
-    const last = found.at(-1);
-    const isAttribute = last !== undefined && Object.hasOwn(typeOf(last.type).attributes, name) &&
-      value !== undefined && !(Object.hasOwn(FAULT_TYPES, name) && name in last.attributes);
-    if (last !== undefined && name === "toxicity") {
-      last.toxicity = Number(value);
-      if (!(last.toxicity >= 0 && last.toxicity <= 1)) {
-        throw new TypeError(
-          `Cannot use fault '${last.type}' as 'toxicity' must be from 0 to 1: current value is ${value}`,
-        );
-      }
-    } else if (isAttribute) {
-      last.attributes[name] = valueOf(last.type, name, value);
-    } else {
-      const type = typeOf(name);
-      const [main] = Object.keys(type.attributes);
-      if (value !== undefined && main === undefined) {
-        throw new TypeError(
-          `Cannot make fault '${name}' as it takes no value: current value is ${value}`,
-        );
-      }
-      const attributes = value === undefined ? {} : { [main!]: valueOf(name, main!, value) };
-      found.push({ type: name, attributes, toxicity: 1 });
-    }
-  }
-  for (const spec of found) attributesOf(spec);
-  return found;
-}
-
-function split(item: string): [string, string | undefined] {
-  const at = item.indexOf("=");
-  return at < 0 ? [item, undefined] : [item.slice(0, at).trim(), item.slice(at + 1).trim()];
-}
-
-function valueOf(type: string, name: string, text: string): AttributeValue {
-  const { kind } = typeOf(type).attributes[name]!;
-  if (kind === "string") return text;
-  if (kind === "boolean") return text === "true" ? true : text === "false" ? false : text;
-  return text === "" ? NaN : Number(text);
 }

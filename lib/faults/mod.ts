@@ -42,6 +42,7 @@ export * from "./link.ts";
 export * from "./link_event.ts";
 export type { FaultEntry, FaultsOptions, FaultyConnections } from "./link_options.ts";
 export * from "./memory_link.ts";
+export * from "./parse_faults.ts";
 export { refuse } from "./refuse.ts";
 export * from "./reorder.ts";
 export * from "./reset.ts";

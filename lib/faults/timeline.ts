@@ -39,7 +39,8 @@
  * @module
  */
 
-import { type FaultSpec, parseFaults } from "./fault_types.ts";
+import type { FaultSpec } from "./fault_types.ts";
+import { parseFaults } from "./parse_faults.ts";
 
 /** When a step begins. */
 export type StepStart =

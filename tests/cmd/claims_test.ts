@@ -185,6 +185,36 @@ const LIES: readonly Lie[] = [
     change: [['socket.ping(new TextEncoder().encode("alive?"))', "socket.ping(new Uint8Array(6))"]],
     claim: /^the ping was answered with its own bytes/,
   },
+  {
+    scenario: "half_close_faults",
+    change: [["finEarly(8)", "finEarly(800)"]],
+    claim: /^early: the server takes a part for the whole/,
+  },
+  {
+    scenario: "half_close_faults",
+    change: [["rstAfterFin(), { tooLate: true }", "undefined"]],
+    claim: /^reset: the client is told so/,
+  },
+  {
+    scenario: "slow_link",
+    change: [["const slow = () => latency(LATENCY)", "const slow = () => latency(LATENCY / 2)"]],
+    claim: /^one by one: each pays there and back/,
+  },
+  {
+    scenario: "flapping_server",
+    change: [["at 1B rst", "at 1MB rst"]],
+    claim: /^half there: one that talks says that it is not/,
+  },
+  {
+    scenario: "cut_and_resume",
+    change: [["connection 2 up: at 60kB close", ""]],
+    claim: /^it took four connections/,
+  },
+  {
+    scenario: "replay",
+    change: [["live(seed, oneReadEach, lab)", "live(seed + 1, oneReadEach, lab)"]],
+    claim: /^the receiver gets the same wrong messages/,
+  },
 ];
 
 for (const { scenario, change, claim } of LIES) {

@@ -1,5 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { attributesOf, FAULT_TYPES, makeFault, parseFaults } from "../../lib/faults/fault_types.ts";
+import { attributesOf, FAULT_TYPES, makeFault } from "../../lib/faults/fault_types.ts";
+import { parseFaults } from "../../lib/faults/parse_faults.ts";
 import { run } from "./_stream.ts";
 
 Deno.test("every type makes a fault from its defaults, and each has a line about it", () => {
