@@ -64,6 +64,13 @@ export const ROWS: readonly Row[] = [
   // To listen.
   {
     is: "EADDRINUSE",
+    when: ({ addr }) => addr !== undefined && addr.hostname.startsWith("unix:"),
+    whose: "kernel",
+    what: "{host} is taken: there is a file of that name already",
+    tryThis: "look whether somebody listens there: ss -lx; if nobody does, remove the file",
+  },
+  {
+    is: "EADDRINUSE",
     when: ({ addr }) => addr?.port === 0,
     whose: "kernel",
     what: "no local port is free to listen on",
@@ -82,6 +89,21 @@ export const ROWS: readonly Row[] = [
     whose: "ours",
     what: "{host} is not an address of this machine",
     tryThis: "listen on 127.0.0.1, on 0.0.0.0 for all, or on one of those that this shows: ip addr",
+  },
+  {
+    is: "EINVAL", // node:net says so of an address that is another machine's
+    on: "listen",
+    whose: "ours",
+    what: "{host} cannot be listened on: it is not an address of this machine",
+    tryThis: "listen on 127.0.0.1, on 0.0.0.0 for all, or on one of those that this shows: ip addr",
+  },
+  {
+    is: "InvalidData",
+    on: "listen",
+    whose: "ours",
+    what: "the certificate or its key cannot be used: {message}",
+    tryThis: "look whether both are PEM: openssl x509 -noout -subject -in CERT, " +
+      "and openssl pkey -noout -in KEY",
   },
   {
     is: "EACCES",
@@ -327,6 +349,27 @@ export const ROWS: readonly Row[] = [
     whose: "peer",
     what: "the transfer with {addr} failed: {message}",
     tryThis: "check that both sides mean the same protocol; then let the sender try again",
+  },
+
+  // Of files, and the paths of Unix sockets.
+  {
+    is: "ENOENT", // and a program that cannot be started
+    when: (_, error) => !error.message.startsWith("Failed to spawn"),
+    whose: "kernel",
+    what: "there is no such file or folder",
+    tryThis: "check the spelling of the path, and that its folder is there",
+  },
+  {
+    is: "EISDIR",
+    whose: "kernel",
+    what: "that is a folder, and no file",
+    tryThis: "name a file",
+  },
+  {
+    is: "ENOTDIR",
+    whose: "kernel",
+    what: "a part of that path is no folder",
+    tryThis: "check the spelling of the path",
   },
   {
     is: "ENOSPC",

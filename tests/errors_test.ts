@@ -13,6 +13,8 @@ import { FrameError } from "../lib/framing/decoder.ts";
 import { WebSocketClosedError } from "../lib/framing/websocket.ts";
 import { WebSocketHandshakeError } from "../lib/framing/websocket_handshake.ts";
 import { TransferError } from "../lib/transfer/error.ts";
+import { listenTls } from "../lib/server/listen_tls.ts";
+import { listenResettable } from "../lib/stream/resettable.ts";
 import { readExact, readToEnd, writeAll } from "../lib/stream/conn.ts";
 import { seededWorld } from "../lib/world.ts";
 
@@ -50,6 +52,46 @@ const CASES: Record<string, Case> = {
     whose: "ours",
     code: "EADDRNOTAVAIL",
     says: "203.0.113.1 is not an address of this machine",
+  },
+  "listening on the address of another machine, over node:net": {
+    provoke: () => listenResettable({ hostname: "203.0.113.1" }),
+    context: { op: "listen", addr: tcpAddr("203.0.113.1", 0) },
+    whose: "ours",
+    code: "EINVAL",
+    says: "203.0.113.1 cannot be listened on: it is not an address of this machine",
+  },
+  "listening for TLS with what is no certificate": {
+    provoke: () => listenTls({ cert: "nothing", key: "nothing" }),
+    context: { op: "listen", addr: tcpAddr("127.0.0.1", 0) },
+    whose: "ours",
+    says: "the certificate or its key cannot be used: Cannot listen on 127.0.0.1:0",
+  },
+  "listening on a path where there is a file": {
+    // Recorded, since it needs leave to read and write that path.
+    provoke: recorded(Deno.errors.AddrInUse, "Address already in use (os error 98)", "EADDRINUSE"),
+    context: { op: "listen", addr: { hostname: "unix:/run/s.sock", port: 0 } },
+    whose: "kernel",
+    code: "EADDRINUSE",
+    says: "unix:/run/s.sock is taken: there is a file of that name already",
+  },
+  "reading a file that is not there": {
+    // Recorded as well, like the next two.
+    provoke: recorded(Deno.errors.NotFound, "No such file or directory (os error 2)", "ENOENT"),
+    whose: "kernel",
+    code: "ENOENT",
+    says: "there is no such file or folder",
+  },
+  "reading a folder as a file": {
+    provoke: recorded(Deno.errors.IsADirectory, "Is a directory (os error 21)", "EISDIR"),
+    whose: "kernel",
+    code: "EISDIR",
+    says: "that is a folder",
+  },
+  "reading below a file": {
+    provoke: recorded(Deno.errors.NotADirectory, "Not a directory (os error 20)", "ENOTDIR"),
+    whose: "kernel",
+    code: "ENOTDIR",
+    says: "is no folder",
   },
   "listening on a privileged port": {
     // Recorded as uid 65534; the tests may be run by root.

@@ -96,6 +96,7 @@ function storageFault(error: unknown): [TransferFault, string] {
     code === READ_ONLY || error instanceof Deno.errors.PermissionDenied ||
     error instanceof Deno.errors.NotCapable
   ) return ["denied", `permission is denied: ${code ?? "NotCapable"}`];
+  if (error instanceof Deno.errors.NotFound) return ["storage", "it is not there"];
   return ["storage", `the system failed: ${systemWords(error) ?? code ?? error}`];
 }
 
