@@ -88,14 +88,22 @@ export function scenario(
     const verdict = judge(trace.events, problem);
     trace.add({ kind: "verdict", who: "", ...verdict, text: `${name}: ${verdict.text}` });
     await voice.close();
-    if (svg !== "") await Deno.writeTextFile(svg, album.toString());
+    if (svg !== "") await write(svg, new TextEncoder().encode(album.toString()));
     if (pcapng !== "") {
       const { bytes, summary } = packetFile(name, trace, wires);
-      await Deno.writeFile(pcapng, bytes);
+      await write(pcapng, bytes);
       io.log.info("{file}: {summary}", { file: pcapng, summary });
     }
     return verdict.ok ? 0 : 1;
   };
+}
+
+async function write(file: string, bytes: Uint8Array): Promise<void> {
+  try {
+    await Deno.writeFile(file, bytes);
+  } catch (error) {
+    throw new FailureError(`${file}: ${explainLine(error)}`, { cause: error });
+  }
 }
 
 function voiceOf({ json, quiet, mermaid }: Values<typeof flags>, io: Io): Voice {

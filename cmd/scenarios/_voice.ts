@@ -104,10 +104,12 @@ export class PlainVoice extends Silence {
   #gap = "";
 
   override open({ title, order, section, about }: Lesson): void {
-    const { color } = this.io;
+    const { color, columns = COLUMNS } = this.io;
     const head = color ? `\x1b[1m${title}\x1b[0m` : title;
     this.print(`${head}\n(chapter §${order.join(".")}: ${section})\n\n`);
-    for (const paragraph of about) this.print(`${inColumns(paragraph)}\n\n`);
+    for (const paragraph of about) {
+      this.print(`${inColumns(paragraph, Math.min(columns, COLUMNS))}\n\n`);
+    }
   }
 
   override event(event: TraceEvent): void {
@@ -123,7 +125,7 @@ export class PlainVoice extends Silence {
     options: DrawOptions,
   ): void {
     const { lifelines = ["client", "server"] } = options;
-    const { color, columns = 80 } = this.io;
+    const { color, columns = COLUMNS } = this.io;
     const width = Math.max(20, Math.min(columns, 100));
     if (events.some((event) => isPictured(event) && !drawn.has(event))) {
       this.print(`${this.#gap}${ladder(events, { lifelines, drawn, color, width })}\n`);
@@ -150,11 +152,11 @@ export class PlainVoice extends Silence {
 const COLUMNS = 80;
 
 /** A paragraph as it is written, or with its lines broken anew if one of them is too long. */
-function inColumns(paragraph: string): string {
+function inColumns(paragraph: string, columns: number): string {
   const lines = paragraph.split("\n");
-  if (lines.every((line) => line.length <= COLUMNS)) return paragraph;
+  if (lines.every((line) => line.length <= columns)) return paragraph;
   return paragraph.split(/\s+/).reduce((told, word) => {
-    const room = COLUMNS - (told.length - told.lastIndexOf("\n") - 1);
+    const room = columns - (told.length - told.lastIndexOf("\n") - 1);
     return `${told}${word.length < room ? " " : "\n"}${word}`;
   });
 }

@@ -243,6 +243,40 @@ needs(STARTING, "scenario() says which permission a file needs before it begins"
 });
 
 needs(
+  { ...STARTING, write: true },
+  "scenario() says in one line that it cannot write",
+  async () => {
+    await using folder = await temporaryFolder();
+    for (const flag of ["--svg", "--pcapng"]) {
+      const file = folder.at("nowhere/x");
+      const flags = [...await firstLineFlags("cmd/scenarios/half_close.ts"), ...folder.grants];
+      await using script = await start("scenarios/half_close", ["--quiet", flag, file], { flags });
+      const { code, stderr } = await script.ended();
+      assertEquals([code, stderr], [
+        1,
+        `half_close: ${file}: there is no such file or folder (kernel, ENOENT); try: ` +
+        "check the spelling of the path, and that its folder is there\n",
+      ]);
+    }
+  },
+);
+
+needs(
+  { read: true },
+  "scenario() tells what it is about in as many columns as there are",
+  async () => {
+    const { printed } = await play((lab) => Promise.resolve(lab.check("holds", true)), {
+      columns: 30,
+      lesson: "cmd/scenarios/half_close.ts",
+    });
+    const [, , , ...about] = printed.split("\n");
+    const lines = about.slice(0, about.indexOf("  ✓ holds"));
+    assert(lines.length > 10);
+    for (const line of lines) assertLess(line.length, 31, line);
+  },
+);
+
+needs(
   { ...STARTING, write: true, run: ["deno", "tshark", "ss", "tcpdump"] },
   "scenario() writes what was captured, packet by packet",
   async () => {
@@ -439,15 +473,19 @@ interface Play {
   options?: ScenarioOptions;
   interrupted?: AbortSignal;
   color?: boolean;
+  columns?: number;
+  /** Whose name and text it has. */
+  lesson?: string;
   print?: (text: string) => void;
 }
 
-/** Plays a lesson in this process, under the name of one that passes. */
+/** Plays a lesson in this process, under the name of one that passes if no other is named. */
 async function play(
   steps: (lab: Lab) => Promise<void>,
   { args = [], options = {}, print = () => {}, color = false, ...more }: Play = {},
 ): Promise<{ code: number | void; printed: string }> {
-  const { interrupted = new AbortController().signal } = more;
+  const { interrupted = new AbortController().signal, columns } = more;
+  const { lesson = "tests/cmd/_lessons/passes.ts" } = more;
   let printed = "";
   const quiet = () => {};
   const io: Io = {
@@ -460,9 +498,10 @@ async function play(
     },
     log: { info: quiet, warn: quiet, error: quiet },
     color,
+    ...columns !== undefined && { columns },
     interrupted,
   };
-  const url = new URL("tests/cmd/_lessons/passes.ts", ROOT).href;
+  const url = new URL(lesson, ROOT).href;
   const code = await scenario({ url } as ImportMeta, steps, options)(args, io);
   return { code, printed };
 }
