@@ -30,7 +30,7 @@ export interface FaultsOptions {
    * @default A new one, which `seed` of the link tells.
    */
   seed?: number;
-  /** Hears all that happens, as it happens. */
+  /** Hears all that happens, as it happens. What it throws goes to `reportError`. */
   onEvent?: (event: LinkEvent) => void;
   /**
    * Milliseconds without a byte after which a connection is closed.
@@ -208,7 +208,11 @@ export abstract class Connections implements FaultyConnections {
     const { keepEvents = 1000, onEvent } = this.options;
     this.events.push(event);
     if (this.events.length > keepEvents) this.events.shift();
-    onEvent?.(event);
+    try {
+      onEvent?.(event);
+    } catch (error) {
+      reportError(error); // what the caller does with it must not change what is between its ends
+    }
   }
 
   abstract [Symbol.asyncDispose](): Promise<void>;

@@ -305,6 +305,29 @@ Deno.test("a fault that throws is told, and counts as a reset", async () => {
   await assertRejects(() => client.read(new Uint8Array(1)), Deno.errors.ConnectionReset);
 });
 
+Deno.test("what onEvent throws is reported, and changes nothing on the way", async () => {
+  const reported: string[] = [];
+  const hear = (event: ErrorEvent) => {
+    event.preventDefault();
+    reported.push(event.error.message);
+  };
+  globalThis.addEventListener("error", hear);
+  await using link = memoryLink({
+    up: [limit(3)],
+    onEvent: ({ type }) => {
+      throw new Error(type);
+    },
+  });
+  const { client, server, link: conn } = link.connect();
+  await writeAll(client, bytes("abcd"));
+  assertEquals(text(await readToEnd(server)), "abc");
+  await server.closeWrite();
+  await client.closeWrite();
+  await conn.finished;
+  globalThis.removeEventListener("error", hear);
+  assertEquals(reported.slice(0, 4), ["opened", "added", "effect", "closed"]);
+});
+
 Deno.test("Link.end() again does nothing, but that RST cuts CLOSE short", async () => {
   await using link = memoryLink({ world: seededWorld(1) });
   const { client, link: conn } = link.connect();
