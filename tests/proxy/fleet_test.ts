@@ -75,6 +75,19 @@ Deno.test("a Fleet learns from real traffic that fails", async () => {
   await fleet[Symbol.asyncDispose]();
 });
 
+Deno.test("a Fleet forgets failures once real traffic succeeds", async () => {
+  const well = { x: true, y: true };
+  const { world, changes, fleet } = setUp("a=x:1, b=y:1", well);
+  await world.advance(1);
+  for (const up of [false, false, true, false, false]) {
+    well.x = up;
+    assertEquals((await fleet.connect(client, context)).server, up ? "a" : "b");
+  }
+  await world.advance(0);
+  assertEquals(changes, []);
+  await fleet[Symbol.asyncDispose]();
+});
+
 Deno.test("a Fleet that reloads checks who is new, and no more who is gone", async () => {
   const { world, asked, fleet } = setUp("a=x:1, b=y:1", { x: true, y: true, z: true }, "down");
   await world.advance(1000);

@@ -117,7 +117,8 @@ Deno.test("end RR: more connections than one client may have; others have theirs
   assertEquals((await records.next()).end.code, "CD");
   const third = listener.connect("192.0.2.7", 5);
   third.reset();
-  assertEquals((await records.next()).id, 5);
+  const { id: fifth, end: reset } = await records.next();
+  assertEquals([fifth, /^C[CD]$/.test(reset.code)], [5, true]);
   other.reset();
   await close(other);
 });
@@ -480,6 +481,7 @@ Deno.test("end PD: both are silent for idleTimeout", async () => {
   await server;
   await world.advance(399);
   assertEquals(records.all, []);
+  assertEquals(world.sleepers, 1); // no deadline but this one
   await world.advance(1);
   assertEquals((await records.next()).end.code, "PD");
   await close(client);
@@ -526,6 +528,38 @@ Deno.test("end PD: a connection lives for maxLife at most, busy or not", async (
   const { end, duration, bytesUp } = await records.next();
   assertEquals([end.code, duration, bytesUp], ["PD", 1000, 3]);
   await close(client);
+});
+
+Deno.test("who ends sooner than maxLife leaves no timer behind", async () => {
+  const { listener, records, server, world, close } = setUp({ maxLife: 1e6 });
+  const client = listener.connect();
+  (await server).reset();
+  assertEquals((await records.next()).end.code, "SD");
+  await world.advance(0);
+  assertEquals(world.sleepers, 0);
+  await close(client);
+});
+
+Deno.test("the record tells waiting for a place from connecting", async () => {
+  const world = seededWorld(1);
+  const balancer = new Balancer<string>({ algorithm: "first", world });
+  for (const id of ["a", "b"]) balancer.add(id, id);
+  const served: string[] = [];
+  const connect = toBalanced(new ServerQueue(balancer, { world }), {
+    world,
+    open: async (target) => {
+      await world.sleep(target === "a" ? 30 : 7);
+      if (target === "a") throw new Deno.errors.ConnectionRefused();
+      return memoryPair()[0];
+    },
+    onSuccess: (id) => served.push(id),
+  });
+  const { listener, records } = setUp({ connect, world });
+  const client = listener.connect();
+  await world.advance(37);
+  client.reset();
+  const { queueTime, connectTime } = await records.next();
+  assertEquals([queueTime, connectTime, served], [0, 37, ["b"]]);
 });
 
 Deno.test("end KD: a shutdown lets connections go on, until its patience ends", async () => {
