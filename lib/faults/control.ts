@@ -22,6 +22,7 @@
  */
 
 import { type TcpAddr, tcpAddr } from "../addr.ts";
+import { realWorld } from "../world.ts";
 import { metricsOf } from "./_toxi_metrics.ts";
 import { ToxiError } from "./toxi_error.ts";
 import { ToxiProxies } from "./toxi_proxies.ts";
@@ -67,7 +68,10 @@ export interface ControlServer extends AsyncDisposable {
   adopt(name: string, link: FaultyLink, toxics?: readonly ToxicJson[]): void;
   /** Answers a request, as the API would over HTTP. */
   fetch(request: Request): Promise<Response>;
-  /** Stops listening, and closes every proxy and its connections. */
+  /**
+   * Answers what was asked in full, cuts clients that are still at asking, stops listening, and
+   * closes every proxy and its connections.
+   */
   [Symbol.asyncDispose](): Promise<void>;
 }
 
@@ -79,8 +83,10 @@ export interface ControlServer extends AsyncDisposable {
 export function serveControl(options: ControlOptions = {}): ControlServer {
   const { hostname = "127.0.0.1", port = 8474, ...links } = options;
   const api = new Api(links);
+  // Not server.shutdown(), which waits for ever for a client that never ends its request.
+  const over = new AbortController();
   const server = Deno.serve(
-    { hostname, port, onListen: () => {} },
+    { hostname, port, signal: over.signal, onListen: () => {} },
     (request) => api.fetch(request),
   );
   return {
@@ -97,7 +103,9 @@ export function serveControl(options: ControlOptions = {}): ControlServer {
     adopt: (name, link, toxics = []) => api.proxies.adopt(name, link, toxics),
     fetch: (request) => api.fetch(request),
     async [Symbol.asyncDispose]() {
-      await server.shutdown();
+      await api.close();
+      over.abort();
+      await server.finished;
       await api.proxies[Symbol.asyncDispose]();
     },
   };
@@ -156,12 +164,14 @@ class Api {
   /** One request after the other changes something, as with toxiproxy's locks. */
   #turn: Promise<unknown> = Promise.resolve();
   #requests = 0;
+  #closed = false;
 
   constructor(links: ToxiLinkOptions) {
     this.proxies = new ToxiProxies(links);
   }
 
   async fetch(request: Request): Promise<Response> {
+    if (!URL.canParse(request.url)) return plain(400, "400 Bad Request: malformed Host header\n");
     const names = pathOf(request);
     const route = ROUTES.find(([path]) => matches(path.split("/").slice(1), names));
     if (route === undefined) return plain(404, "404 page not found\n");
@@ -172,12 +182,20 @@ class Api {
     return response;
   }
 
+  /** Lets nothing else be changed; resolves once what has begun is done. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#turn;
+    await realWorld.sleep(0); // for the answers to be written
+  }
+
   async #answer(request: Request, answer: Answer, names: readonly string[]): Promise<Response> {
     if (request.headers.get("User-Agent")?.startsWith("Mozilla/")) {
       return plain(403, "User agent not allowed\n");
     }
     try {
       const body = await bodyOf(request);
+      if (this.#closed) throw new ToxiError("the server has ended", 503);
       const done = this.#turn.then(() => answer(this, body, names[1] ?? "", names[3] ?? ""));
       this.#turn = done.catch(() => {});
       return await done;

@@ -93,6 +93,24 @@ needs(STARTING, "cmd/proxy.ts has a page of metrics", async () => {
   assertEquals([elsewhere.status, await elsewhere.text()], [404, "See /metrics\n"]);
 });
 
+needs(STARTING, "cmd/proxy.ts ends, whoever is still asking for its page of metrics", async () => {
+  const addr = freeAddr();
+  const args = ["--listen", "0", "--to", "127.0.0.1:1", "--metrics", formatAddr(addr)];
+  await using proxy = await start("proxy", args);
+  await proxy.logged(/metrics on /);
+  using wrong = await dial(addr);
+  await writeAll(wrong, bytes("GET /metrics HTTP/1.1\r\nHost: [[[\r\nConnection: close\r\n\r\n"));
+  assertMatch(text(await readToEnd(wrong)), /^HTTP\/1\.1 400 Bad Request\r\n/);
+  using slow = await dial(addr);
+  await writeAll(slow, bytes("POST /ready HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n"));
+  const answer = "HTTP/1.1 200 OK\r\n";
+  assertEquals(text(await readExact(slow, answer.length)), answer); // before its body has come
+  proxy.kill("SIGTERM");
+  const { code, stderr } = await proxy.ended();
+  assertEquals(code, 0);
+  assert(!stderr.includes("TypeError"), stderr);
+});
+
 needs(STARTING, "cmd/proxy.ts hands its metrics to OpenTelemetry, where that is on", async () => {
   await using server = counting();
   const args = ["--listen", "0", "--to", formatAddr(server.addr)];

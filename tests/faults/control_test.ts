@@ -410,3 +410,25 @@ Deno.test("control: a proxy can be deleted while a receiver is blocked and a tox
   client.reset();
   await writing;
 });
+
+Deno.test("control: a client that never ends its request does not keep it from ending", async () => {
+  const control = serveControl({ port: 0 });
+  using client = await dialResettable(control.addr);
+  const head =
+    "POST /proxies HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\nExpect: 100-continue\r\n\r\n";
+  await writeAll(client, new TextEncoder().encode(head));
+  const going = "HTTP/1.1 100 Continue\r\n\r\n"; // it wants the body now
+  assertEquals(new TextDecoder().decode(await readExact(client, going.length)), going);
+  await control[Symbol.asyncDispose]();
+  assertEquals((await readToEnd(client)).length, 0);
+});
+
+Deno.test("control: a Host that is none is the client's mistake, of which nobody else hears", async () => {
+  await using control = serveControl({ port: 0 });
+  using client = await dialResettable(control.addr);
+  const asked = "GET /version HTTP/1.1\r\nHost: [[[\r\nConnection: close\r\n\r\n";
+  await writeAll(client, new TextEncoder().encode(asked));
+  const answer = new TextDecoder().decode(await readToEnd(client));
+  assertStringIncludes(answer, "HTTP/1.1 400 Bad Request\r\n");
+  assertStringIncludes(answer, "malformed Host header");
+});
