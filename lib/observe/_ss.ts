@@ -46,16 +46,22 @@ export interface SsReport {
 export function parseSs(text: string, only?: TcpState): SsReport {
   const sockets: KernelSocket[] = [];
   const unread: string[] = [];
-  for (const line of text.replaceAll(/\r?\n[ \t]+/g, " ").split(/\r?\n/)) {
+  const holders: SocketProcess[][] = [];
+  const named = takeUsers(text, (users) => holders.push(users) - 1);
+  for (const line of named.replaceAll(/\r?\n[ \t]+/g, " ").split(/\r?\n/)) {
     if (line.trim() === "" || /^(State|Recv-Q)\s/.test(line)) continue;
-    const socket = parseLine(line, only);
+    const socket = parseLine(line, only, holders);
     if (socket === undefined) unread.push(line.trim());
     else sockets.push(socket);
   }
   return { sockets, unread };
 }
 
-function parseLine(line: string, only: TcpState | undefined): KernelSocket | undefined {
+function parseLine(
+  line: string,
+  only: TcpState | undefined,
+  holders: readonly SocketProcess[][],
+): KernelSocket | undefined {
   const all = words(line);
   const state = PRINTED.get(all[0] ?? "");
   const [receive, send, local, peer, ...rest] = state === undefined ? all : all.slice(1);
@@ -69,7 +75,7 @@ function parseLine(line: string, only: TcpState | undefined): KernelSocket | und
     peer: ends[1],
     recvQueue: Number(receive),
     sendQueue: Number(send),
-    ...facts(rest),
+    ...facts(rest, holders),
   };
 }
 
@@ -105,7 +111,7 @@ function parseEnd(text: string): TcpAddr | undefined {
 
 type Facts = Pick<KernelSocket, "timer" | "processes" | "flags" | "info">;
 
-function facts(rest: readonly string[]): Facts {
+function facts(rest: readonly string[], holders: readonly SocketProcess[][]): Facts {
   const flags: string[] = [];
   const info: Record<string, string> = {};
   let timer: SocketTimer | undefined;
@@ -115,7 +121,7 @@ function facts(rest: readonly string[]): Facts {
     const [, key, value] = /^([\w-]+):(.*)$/s.exec(word) ?? [];
     const next = rest[at + 1] ?? "";
     if (key === "timer") timer = parseTimer(value!);
-    else if (key === "users") processes = parseUsers(value!);
+    else if (key === "users") processes = holders[Number(value)];
     else if (key !== undefined) info[key] = value!;
     // `send 131072000bps`: a name and its rate are two words.
     else if (/^[a-z_]+$/.test(word) && /^[\d.]+[KMG]?bps$/.test(next)) info[word] = rest[++at]!;
@@ -139,12 +145,30 @@ function milliseconds(text: string): number {
     Number(fraction);
 }
 
-/** `(("deno",pid=7,fd=21),("node",pid=8,fd=3))`. */
-function parseUsers(text: string): SocketProcess[] {
-  const each = text.matchAll(/\("((?:[^"\\]|\\.)*)",pid=(\d+),fd=(\d+)/g);
-  return Array.from(each, ([, name, pid, fd]) => ({
-    name: name!,
-    pid: Number(pid),
-    fd: Number(fd),
-  }));
+/** One of `(("deno",pid=7,fd=21),("node",pid=8,fd=3))`, with what follows it. */
+const USER = /\("([^]{0,64}?)",pid=(\d+),fd=(\d+)\)(,(?=\()|\))/y;
+
+/**
+ * Takes all who hold sockets out of the text, and leaves `users:NUMBER`. It comes first, as `ss`
+ * escapes nothing: a program may be called `"` or `(`, or have a line end in its name, and must
+ * not pass for a socket by that.
+ */
+function takeUsers(text: string, keep: (users: SocketProcess[]) => number): string {
+  const begin = "users:(";
+  let left = "";
+  let taken = 0;
+  for (let at = text.indexOf(begin); at >= 0; at = text.indexOf(begin, at + 1)) {
+    const users: SocketProcess[] = [];
+    USER.lastIndex = at + begin.length;
+    let end = 0;
+    for (let found; end === 0 && (found = USER.exec(text));) {
+      users.push({ name: found[1]!, pid: Number(found[2]), fd: Number(found[3]) });
+      if (found[4] === ")") end = USER.lastIndex;
+    }
+    if (end === 0) continue; // what it is will be found out as with any other word
+    left += `${text.slice(taken, at)}users:${keep(users)}`;
+    taken = end;
+    at = end - 1;
+  }
+  return left + text.slice(taken);
 }

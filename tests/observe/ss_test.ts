@@ -82,6 +82,19 @@ Deno.test("parseSs() reads who holds a socket, whatever the program is called", 
   assertEquals(socket?.flags, ["<->"]);
 });
 
+Deno.test("parseSs() is not misled by a program that has a strange name", () => {
+  const names = ['a"b', '"(((', "x\nLISTEN 0 0", "\n ", "back\\", 'a",pid=1,fd=1', "("];
+  for (const name of names) {
+    const text = `LISTEN 0 1 *:1 *:* users:(("${name}",pid=7,fd=3),("node",pid=8,fd=4)) ino:5\n` +
+      "LISTEN 0 1 *:2 *:*";
+    const { sockets, unread } = parseSs(text);
+    assertEquals(unread, [], name);
+    assertEquals(sockets.map(({ local }) => local.port), [1, 2]);
+    assertEquals(sockets[0]?.processes, [{ name, pid: 7, fd: 3 }, { name: "node", pid: 8, fd: 4 }]);
+    assertEquals(sockets[0]?.info, { ino: "5" });
+  }
+});
+
 Deno.test("parseSs() keeps what it cannot read, and reads the rest", () => {
   const { sockets, unread } = parseSs(
     "gibberish\nESTAB x 0 1.1.1.1:1 1.1.1.1:2\nLISTEN 0 1 *:1 *:*",
