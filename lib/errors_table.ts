@@ -258,6 +258,12 @@ export const ROWS: readonly Row[] = [
     what: "no name server answered for {host}",
     tryThis: "try again; then look at the resolver: cat /etc/resolv.conf",
   },
+  {
+    is: "EAI_FAIL",
+    whose: "network",
+    what: "the name server could not answer for {host}",
+    tryThis: "ask another one: cat /etc/resolv.conf shows which was asked",
+  },
 
   // On an open connection.
   {

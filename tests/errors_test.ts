@@ -307,6 +307,14 @@ const CASES: Record<string, Case> = {
     code: "EAI_AGAIN",
     says: "resolv.conf",
   },
+  "connecting with a name server that fails": {
+    // Recorded from the manual, getaddrinfo(3).
+    provoke: recorded(Error, "getaddrinfo EAI_FAIL example.org", "EAI_FAIL"),
+    context: { op: "connect", addr: tcpAddr("example.org", 80) },
+    whose: "network",
+    code: "EAI_FAIL",
+    says: "the name server could not answer for example.org",
+  },
   "reading after a reset": {
     provoke: () =>
       withListener(async (listener) => {

@@ -53,7 +53,7 @@ export function dialTimes(attempt: DialAttempt): DialTimes {
  * would hide that the peer refuses over IPv4.
  */
 const TELLING: readonly (string | undefined)[] = [
-  ...["EAFNOSUPPORT", "EADDRNOTAVAIL", "ENETUNREACH", "ENOTFOUND", "EAI_AGAIN"],
+  ...["EAFNOSUPPORT", "EADDRNOTAVAIL", "ENETUNREACH", "ENOTFOUND", "EAI_FAIL", "EAI_AGAIN"],
   ...["EHOSTUNREACH", "ETIMEDOUT", undefined, "ECONNREFUSED", "ECONNRESET"],
 ];
 
