@@ -41,6 +41,10 @@ const PROXIES: Record<string, (target: { hostname: string; port: number }) => Pr
     const link = await faultyLink(target, { seed: 1 });
     console.log(link.addr.port);
   },
+  async "link of Deno's connections"(target) {
+    const link = await faultyLink(target, { seed: 1, resets: false });
+    console.log(link.addr.port);
+  },
   async "relay of Deno's connections"(target) {
     const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
     console.log(listener.addr.port);

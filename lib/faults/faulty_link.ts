@@ -6,12 +6,8 @@
 
 import { formatAddr, type TcpAddr, tcpAddr } from "../addr.ts";
 import { closeAbruptly } from "../stream/close.ts";
-import {
-  dialResettable,
-  listenResettable,
-  type ResettableConn,
-  type ResettableListener,
-} from "../stream/resettable.ts";
+import type { Resettable } from "../stream/conn.ts";
+import { dialPort, openPort, type Port } from "./_port.ts";
 import { CLOSE, RST } from "./fault.ts";
 import { Link } from "./link.ts";
 import { Connections, type FaultsOptions, type FaultyConnections } from "./link_options.ts";
@@ -36,6 +32,13 @@ export interface FaultyLinkOptions extends FaultsOptions {
    * @default {true}
    */
   enabled?: boolean;
+  /**
+   * Whether connections can say RST. Without, they are Deno's own, which carry two to three times
+   * as much, and every RST, a peer's or a fault's, is a close.
+   *
+   * @default {true}
+   */
+  resets?: boolean;
   /**
    * Milliseconds to reach the server.
    *
@@ -94,14 +97,14 @@ class OverTcp extends Connections implements FaultyLink {
   readonly #connectTimeout: number;
   #addr: TcpAddr | undefined;
   #port: number;
-  #listener: ResettableListener | undefined;
+  readonly #resets: boolean;
+  #open: Promise<Port> | undefined;
   /** Aborts what is being dialled. */
   #closing = new AbortController();
-  readonly #tasks = new Set<Promise<void>>();
 
   constructor(target: { hostname: string; port: number }, options: FaultyLinkOptions) {
     super(options);
-    const { hostname = "127.0.0.1", port = 0, connectTimeout = 10_000 } = options;
+    const { hostname = "127.0.0.1", port = 0, connectTimeout = 10_000, resets = true } = options;
     if (!(connectTimeout > 0)) {
       throw new RangeError(
         `Cannot make a link as 'connectTimeout' must be > 0: current value is ${connectTimeout}`,
@@ -111,6 +114,7 @@ class OverTcp extends Connections implements FaultyLink {
     this.#hostname = hostname;
     this.#port = port;
     this.#connectTimeout = connectTimeout;
+    this.#resets = resets;
   }
 
   get addr(): TcpAddr {
@@ -118,26 +122,32 @@ class OverTcp extends Connections implements FaultyLink {
   }
 
   get listening(): boolean {
-    return this.#listener !== undefined;
+    return this.#open !== undefined;
   }
 
   async enable(): Promise<void> {
-    if (this.#listener) return;
-    const listener = await listenResettable({ hostname: this.#hostname, port: this.#port });
-    this.#listener = listener;
-    this.#closing = new AbortController();
-    this.#addr = listener.addr;
-    this.#port = listener.addr.port;
-    this.#run(this.#accept(listener));
+    if (this.#open === undefined) {
+      this.#closing = new AbortController();
+      const addr = { hostname: this.#hostname, port: this.#port };
+      this.#open = openPort(addr, this.#resets, (conn) => this.#lead(conn, ++this.count));
+    }
+    try {
+      const { addr } = await this.#open;
+      this.#addr = addr;
+      this.#port = addr.port;
+    } catch (error) {
+      this.#open = undefined;
+      throw error;
+    }
   }
 
   async disable(): Promise<void> {
-    this.#listener?.[Symbol.dispose]();
-    this.#listener = undefined;
+    const open = this.#open;
+    this.#open = undefined;
     this.#closing.abort();
-    const { links } = this.board;
-    for (const link of links) link.end(CLOSE);
-    await Promise.all(this.#tasks);
+    const closed = open?.then((port) => port.close());
+    for (const link of this.board.links) link.end(CLOSE);
+    await closed;
   }
 
   reset(): void {
@@ -149,19 +159,7 @@ class OverTcp extends Connections implements FaultyLink {
     await this.disable();
   }
 
-  async #accept(listener: ResettableListener): Promise<void> {
-    while (true) {
-      let client: ResettableConn;
-      try {
-        client = await listener.accept();
-      } catch {
-        return; // it was closed
-      }
-      this.#run(this.#lead(client, ++this.count));
-    }
-  }
-
-  async #lead(client: ResettableConn, connection: number): Promise<void> {
+  async #lead(client: Resettable, connection: number): Promise<void> {
     if (this.refuses(connection)) {
       this.tell({ at: this.world.now(), connection, type: "refused" });
       client.reset();
@@ -169,9 +167,10 @@ class OverTcp extends Connections implements FaultyLink {
     }
     const { signal } = this.#closing;
     const { target, world } = this;
-    let server: ResettableConn;
+    let server: Resettable;
     try {
-      server = await dialResettable(target, { timeout: this.#connectTimeout, signal, world });
+      const timeout = this.#connectTimeout;
+      server = await dialPort(target, this.#resets, { timeout, signal, world });
     } catch (error) {
       closeAbruptly(client);
       if (signal.aborted) return;
@@ -194,10 +193,5 @@ class OverTcp extends Connections implements FaultyLink {
     });
     this.join(link);
     await link.finished;
-  }
-
-  #run(task: Promise<void>): void {
-    this.#tasks.add(task);
-    task.finally(() => this.#tasks.delete(task));
   }
 }

@@ -242,3 +242,23 @@ Deno.test("faultyLink() says which option is wrong", async () => {
     "connectTimeout",
   );
 });
+
+Deno.test("faultyLink({ resets: false }) carries data and FIN, and a RST is a close", async () => {
+  using listener = await listenResettable();
+  await using link = await faultyLink(listener.addr, { resets: false });
+  using client = await dialResettable(link.addr);
+  using server = await listener.accept();
+  const data = pattern(1_000_000);
+  const sending = writeAll(client, data).then(() => client.closeWrite());
+  assertEquals(await readToEnd(server), data);
+  await sending;
+  await writeAll(server, bytes("answer"));
+  assertEquals(text(await readExact(client, 6)), "answer");
+  link.add("rst", "down", reset());
+  assertEquals(text(await readToEnd(client)), "");
+  await link.disable();
+  await assertRejects(() => dialResettable(link.addr), Deno.errors.ConnectionRefused);
+  await Promise.all([link.enable(), link.enable()]);
+  using again = await dialResettable(link.addr);
+  again.reset();
+});
