@@ -1,5 +1,5 @@
 /**
- * The diagrams in README.md and docs/ that are made from code. `deno task diagrams` writes them
+ * The diagrams in docs/ that are made from code. `deno task diagrams` writes them
  * anew; diagrams_test.ts fails where that was forgotten.
  */
 
@@ -18,7 +18,7 @@ export interface Diagram {
 /** All of them. */
 export const DIAGRAMS: readonly Diagram[] = [
   {
-    file: "README.md",
+    file: "docs/states.md",
     drawn: (text) => between(text, "states", `\`\`\`mermaid\n${statesMermaid()}\`\`\``),
   },
   { file: "docs/tcp_states.svg", drawn: statesSvg },
