@@ -34,6 +34,7 @@ import { Balancer } from "./balancer.ts";
 import { type HealthWatch, watchHealth, type WatchHealthOptions } from "./health.ts";
 import type { HealthState } from "./health_state.ts";
 import { applyServerList, type ListChanges, type ListedServer } from "./server_list.ts";
+import { isShortage } from "./shortage.ts";
 import { ServerQueue, type ServerQueueOptions } from "./server_queue.ts";
 import { type ConnectUpstream, toBalanced, type ToBalancedOptions } from "./upstream.ts";
 
@@ -110,7 +111,7 @@ export class Fleet implements AsyncDisposable {
       ...options,
       world,
       onFailure: (failure) => {
-        watch?.report(failure.id, false);
+        if (!isShortage(failure.error)) watch?.report(failure.id, false);
         onFailure?.(failure);
       },
       onSuccess: (id) => watch?.report(id, true),

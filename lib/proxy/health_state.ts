@@ -50,6 +50,8 @@ export interface CheckResult {
   readonly detail: string;
   /** How many milliseconds it took. */
   readonly duration: number;
+  /** Whether it was this process that could not ask, which says nothing of the server. */
+  readonly ours?: boolean;
 }
 
 /** When a server counts as up or down, and how often it is asked. */
@@ -158,6 +160,7 @@ export function firstHealth(policy: HealthPolicy, now: number): HealthState {
 /** The state after a result that came at `now`. */
 export function stepHealth(state: HealthState, result: CheckResult, now: number): HealthState {
   const seen = { ...state, last: result, checkedAt: now };
+  if (result.ours) return seen;
   const { rise, fall } = state.policy;
   if (result.ok === state.up) return { ...seen, against: 0, needed: state.up ? fall : rise };
   const against = state.against + 1;

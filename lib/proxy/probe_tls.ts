@@ -4,12 +4,12 @@
  * @module
  */
 
-import { explain } from "../errors.ts";
 import type { Probe } from "./health.ts";
 import {
   type Finding,
   isTimeout,
   late,
+  notConnected,
   ProbeError,
   type ProbeTarget,
   probing,
@@ -56,8 +56,7 @@ async function connectTls(
   } catch (error) {
     connecting.then((conn) => conn[Symbol.dispose](), () => {});
     if (error instanceof ProbeError) throw error;
-    const addr = { hostname, port };
-    throw new ProbeError("L4CON", explain(error, { op: "connect", addr }).what);
+    throw notConnected(error, { hostname, port });
   }
 }
 

@@ -33,6 +33,7 @@ import { TimedReader } from "../stream/timed_reader.ts";
 import type { World } from "../world.ts";
 import type { Probe, ProbeContext } from "./health.ts";
 import { BlockSeeker } from "./health_blocks.ts";
+import { isShortage } from "./shortage.ts";
 import type { CheckResult, CheckStatus } from "./health_state.ts";
 
 /** Where a server is. */
@@ -127,12 +128,15 @@ export interface ReadOptions {
 export class ProbeError extends Error {
   /** What was found. */
   readonly status: CheckStatus;
+  /** Whether it is of our own making: {@linkcode CheckResult.ours}. */
+  readonly ours: boolean;
 
   /** Says it in words. */
-  constructor(status: CheckStatus, detail: string) {
+  constructor(status: CheckStatus, detail: string, ours = false) {
     super(detail);
     this.name = "ProbeError";
     this.status = status;
+    this.ours = ours;
   }
 }
 
@@ -190,8 +194,15 @@ export async function connect(target: ProbeTarget, options: ReadOptions): Promis
   } catch (error) {
     const cause = error instanceof DialError ? error.cause : error;
     if (isTimeout(cause)) throw new ProbeError("L4TOUT", `no answer from ${formatAddr(target)}`);
-    throw new ProbeError("L4CON", explain(cause, { op: "connect", addr: target }).what);
+    throw notConnected(cause, target);
   }
+}
+
+/** Why there is no connection: that there is no descriptor left here says nothing of the server. */
+export function notConnected(cause: unknown, addr: ProbeTarget): ProbeError {
+  const { what } = explain(cause, { op: "connect", addr });
+  const ours = isShortage(cause);
+  return new ProbeError(ours ? "SOCKERR" : "L4CON", what, ours);
 }
 
 /** FIN, and then the server's, so that nothing of its is left unread, which would reset it. */
@@ -202,7 +213,8 @@ async function farewell(conn: Duplex, { world }: ProbeContext): Promise<void> {
 /** A failure that was not foreseen: the server broke off, in most cases. */
 function failure(error: unknown, { aborted, reason }: AbortSignal): Finding {
   if (error instanceof ProbeError) {
-    return { ok: false, status: error.status, detail: error.message };
+    const { status, message: detail, ours } = error;
+    return { ok: false, status, detail, ...ours && { ours } };
   }
   if (isTimeout(error) || (aborted && isTimeout(reason))) {
     return { ok: false, status: "L7TOUT", detail: "not done in time" };

@@ -5,7 +5,7 @@ import { serveTcp, type TcpServer } from "../../lib/server/server.ts";
 import { readToEnd, writeAll } from "../../lib/stream/conn.ts";
 import { bytes, text } from "../_conformance.ts";
 import { needs } from "../_needs.ts";
-import { start } from "../_script.ts";
+import { start, startProgram } from "../_script.ts";
 import { freeAddr } from "../proxy/_programs.ts";
 
 const STARTING = { run: ["deno"], read: true, write: true } as const;
@@ -117,3 +117,28 @@ needs(STARTING, "cmd/balance.ts says what is wrong, in one line", async () => {
     assertStringIncludes(ended.stderr, says);
   }
 });
+
+needs(
+  { run: ["sh", "deno"], read: true },
+  "cmd/balance.ts takes no server for down because it has no descriptor left itself",
+  async () => {
+    await using server = named("a");
+    const args = ["--listen", "0", "--to", formatAddr(server.addr), "--interval", "20ms"];
+    await using balance = startProgram("sh", [
+      "-c",
+      `ulimit -n 64 && exec "$0" "$@"`,
+      Deno.execPath(),
+      ...["run", "--quiet", "--allow-net", "cmd/balance.ts", ...args, "--fall", "1"],
+    ]);
+    const [, port] = await balance.logged(/listening on 127\.0\.0\.1:(\d+)/);
+    const addr = { hostname: "127.0.0.1", port: Number(port) };
+    using crowd = new DisposableStack();
+    for (let i = 0; i < 60; i++) crowd.use(await Deno.connect(addr));
+    // By then there were five checks without a descriptor at least.
+    await balance.logged(/accepting failed, again in 160 ms: this process has no file descriptor/);
+    crowd.dispose();
+    balance.kill("SIGTERM");
+    const { stderr } = await balance.ended();
+    assertEquals(stderr.match(/.* is down.*/g), null);
+  },
+);

@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertRejects } from "@std/assert";
 import { Fleet } from "../../lib/proxy/fleet.ts";
 import type { CheckResult } from "../../lib/proxy/health_state.ts";
 import { parseServerList } from "../../lib/proxy/server_list.ts";
@@ -45,6 +45,18 @@ function setUp(list: string, well: Record<string, boolean>, initial: "up" | "dow
   });
   return { world, changes, asked, fleet };
 }
+
+Deno.test("a Fleet blames no server when there is no descriptor left here", async () => {
+  const error = Object.assign(new Error("Too many open files"), { code: "EMFILE" });
+  const fleet = new Fleet(parseServerList("x:1"), {
+    open: () => Promise.reject(error),
+    retries: 0,
+    health: { probe: () => Promise.resolve(OK), errorLimit: 1, onError: "mark-down" },
+  });
+  await using _ = fleet;
+  for (let i = 0; i < 3; i++) await assertRejects(() => fleet.connect(client, context));
+  assertEquals(fleet.watch?.state("x:1")?.up, true);
+});
 
 Deno.test("a Fleet sends nobody to a server whose checks fail, and everybody back", async () => {
   const well = { x: true, y: true };

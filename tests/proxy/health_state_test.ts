@@ -29,6 +29,14 @@ Deno.test("health: only failures in a row bring down, only successes in a row br
   assertEquals(flow("-----+++++", { rise: 4, fall: 5, initial: "fully-up" }), "UUUUDDDDUU");
 });
 
+Deno.test("health: a check that could not be made here counts neither way", () => {
+  const ours: CheckResult = { ...BAD, status: "SOCKERR", ours: true };
+  let state = firstHealth({ fall: 2, initial: "fully-up" }, 0);
+  for (const result of [BAD, ours, ours, ours]) state = stepHealth(state, result, 1);
+  assertEquals([state.up, state.against, state.last], [true, 1, ours]);
+  assertEquals(stepHealth(state, BAD, 2).up, false);
+});
+
 Deno.test("health: where it begins, and how much it takes to leave that", () => {
   assertEquals(flow("--", { initial: "up" }), "DD");
   assertEquals(flow("+---", { initial: "up" }), "UUUD");
