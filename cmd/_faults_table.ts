@@ -13,8 +13,7 @@ import { eventLine } from "../lib/faults/link_event.ts";
 export type Counts = Map<number, { readonly up: number; readonly down: number }>;
 
 /** What keys do. */
-export const KEYS =
-  "keys: 1-9 turn a fault off and on, r reset all connections, d stop and start listening, q quit";
+export const KEYS = "keys: 1-9 fault off/on, r reset connections, d listening off/on, q quit";
 
 /** So many connections and events are shown. */
 const SHOWN = 8;

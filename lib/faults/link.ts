@@ -54,6 +54,9 @@ export interface LinkOptions {
 /** Milliseconds for a peer's RST to come through the faults. */
 const RESET_TIMEOUT = 10_000;
 
+/** The ends of the relay, as a log calls them. */
+const ENDS = { a: "the client", b: "the server", relay: "a time limit", caller: "the link" };
+
 /** Two connections with faults between them; both are the link's, which closes them. */
 export class Link {
   /** From the client to the server. */
@@ -142,7 +145,7 @@ export class Link {
     this.#over.abort();
     this.up.kill();
     this.down.kill();
-    this.#say({ type: "ended", what: `${report.reason} by ${report.by}` });
+    this.#say({ type: "ended", what: `${report.reason} by ${ENDS[report.by]}` });
     return report;
   }
 

@@ -283,6 +283,22 @@ Deno.test("memoryLink().explain() says the seed and the timeline of what failed"
   assertEquals((error.cause as Error).name, "AssertionError");
 });
 
+Deno.test("the end of a connection says which end it was that finished last", async () => {
+  for (const last of ["client", "server"] as const) {
+    const told: (string | undefined)[] = [];
+    await using link = memoryLink({
+      onEvent: ({ type, what }) => type === "ended" && told.push(what),
+    });
+    const { client, server, link: conn } = link.connect();
+    const [first, second] = last === "server" ? [client, server] : [server, client];
+    await first.closeWrite();
+    assertEquals(await second.read(new Uint8Array(1)), null);
+    await second.closeWrite();
+    await conn.finished;
+    assertEquals(told, [`finished by the ${last}`]);
+  }
+});
+
 Deno.test("a fault that throws is told, and counts as a reset", async () => {
   const events: LinkEvent[] = [];
   const reported: unknown[] = [];
