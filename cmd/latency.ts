@@ -20,7 +20,8 @@
  *     --json             a JSON object on each line: the probes, then a summary of each server
  *     --help, --version
  *
- * Jitter is the mean difference of a time to the next. An outage lasts from the start of the
+ * The first probe has some milliseconds of this program's own beginning in it. Jitter is the
+ * mean difference of a time to the next. An outage lasts from the start of the
  * first probe that failed to the end of the first that did not.
  *
  * Exit codes: 0, all servers were reached; 1, one never was; 2, wrong command line. Ctrl-C or

@@ -2,6 +2,23 @@
  * Bytes ⇄ messages: decoders and encoders that need no I/O, and the thin loops that
  * run them over a connection.
  *
+ * @example Messages that say how long they are, over a connection
+ * ```ts
+ * import { FramedConn, LengthDecoder, LengthEncoder } from "@tcplab/tcplab/framing";
+ * import { memoryPair } from "@tcplab/tcplab/stream";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const [a, b] = memoryPair(); // or `await dial(…)`, and what a server is handed
+ * const codec = () => ({ decoder: new LengthDecoder(), encoder: new LengthEncoder() });
+ * using client = new FramedConn(a, codec());
+ * using server = new FramedConn(b, codec());
+ *
+ * await client.send(Uint8Array.of(1, 2));
+ * await client.send(Uint8Array.of(3));
+ * assertEquals(await server.receive(), Uint8Array.of(1, 2));
+ * assertEquals(await server.receive(), Uint8Array.of(3));
+ * ```
+ *
  * @module
  */
 

@@ -2,6 +2,23 @@
  * Looking at connections without touching them: a trace of every call, the kernel's states,
  * the segments on the wire, and the ladder that draws them.
  *
+ * @example What both ends did, drawn
+ * ```ts
+ * import { ladder, Trace, traced } from "@tcplab/tcplab/observe";
+ * import { memoryPair, readToEnd, writeAll } from "@tcplab/tcplab/stream";
+ * import { assertStringIncludes } from "@std/assert";
+ *
+ * const [a, b] = memoryPair(); // any connection can be traced
+ * const trace = new Trace();
+ * const [client, server] = [traced(a, "client", trace), traced(b, "server", trace)];
+ * await writeAll(client, Uint8Array.of(1, 2, 3));
+ * await client.closeWrite();
+ * await readToEnd(server);
+ *
+ * const picture = ladder(trace.events, { lifelines: ["client", "server"] });
+ * assertStringIncludes(picture, "╞══════════ FIN ══════════▶│");
+ * ```
+ *
  * @module
  */
 

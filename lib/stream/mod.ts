@@ -2,6 +2,21 @@
  * A byte stream in two directions, and what every use of one needs: loops, deadlines, a
  * polite end, a relay, and streams without a socket.
  *
+ * @example Half-close: the client has sent all, says FIN, and still hears the answer
+ * ```ts
+ * import { memoryPair, readToEnd, writeAll } from "@tcplab/tcplab/stream";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const [client, server] = memoryPair(); // or `await dial(…)`, and what a server is handed
+ * await writeAll(client, new TextEncoder().encode("question"));
+ * await client.closeWrite();
+ *
+ * const question = await readToEnd(server); // until the client's FIN
+ * await writeAll(server, question);
+ * await server.closeWrite();
+ * assertEquals(new TextDecoder().decode(await readToEnd(client)), "question");
+ * ```
+ *
  * @module
  */
 
