@@ -215,6 +215,60 @@ const LIES: readonly Lie[] = [
     change: [["live(seed, oneReadEach, lab)", "live(seed + 1, oneReadEach, lab)"]],
     claim: /^the receiver gets the same wrong messages/,
   },
+  {
+    scenario: "proxy",
+    change: [["await writeAll(conn, asked.reverse())", "await writeAll(conn, asked)"]],
+    claim: /^through: the answer came back/,
+  },
+  {
+    scenario: "proxy",
+    change: [['writeAll(client, text("pong"))', 'writeAll(client, text("pond"))']],
+    claim: /^too early: no byte was lost/,
+  },
+  {
+    scenario: "proxy_half_close",
+    change: [[
+      "if (n === null) break;",
+      "if (n === null) { await destination.closeWrite(); await readToEnd(destination); break; }",
+    ]],
+    claim: /^the chapter's: the answer is lost/,
+  },
+  {
+    scenario: "balance",
+    change: [['balancer.add("b", b.addr, { weight: 3 })', 'balancer.add("b", b.addr)']],
+    claim: /^round-robin: one for a, three for b/,
+  },
+  {
+    scenario: "balance",
+    change: [["Math.floor(roll() * 600)", "Math.floor(roll() * 60)"]],
+    claim: /^least-conns: each server's share is within 5 %/,
+  },
+  {
+    scenario: "health",
+    change: [['".x..x."', '"......"']],
+    claim: /^1\/1: each lost check takes the server out/,
+  },
+  {
+    scenario: "health",
+    change: [["  gone.close();\n", ""]],
+    claim: /^who is not is DOWN/,
+  },
+  {
+    scenario: "failover",
+    change: [[
+      'health: { probe: connectProbe(), interval: 5000, errorLimit: 1, onError: "mark-down" }',
+      "retries: 0",
+    ]],
+    claim: /^ours: no client fails/,
+  },
+  {
+    scenario: "rolling_restart",
+    change: [[
+      'await idle(fleet, "a");\n    cut += (await servers.a.shutdown()).cut;',
+      "cut += (await servers.a.abort()).closed;",
+    ]],
+    claim: /^rolling: every question had its answer/,
+  },
 ];
 
 for (const { scenario, change, claim } of LIES) {
