@@ -24,8 +24,8 @@ import {
   writeAll,
 } from "../lib/stream/mod.ts";
 
-const MEGABYTES = 256;
-const PINGS = 4000;
+const MEGABYTES = 96;
+const PINGS = 2000;
 
 /** Proxies by name: each listens and prints its port. */
 const PROXIES: Record<string, (target: { hostname: string; port: number }) => Promise<void>> = {
@@ -263,6 +263,6 @@ const [name, port] = Deno.args;
 if (name !== undefined && Object.hasOwn(PROXIES, name)) {
   await PROXIES[name]!({ hostname: "127.0.0.1", port: Number(port) });
 } else {
-  await compare(Number(name ?? 5));
+  await compare(Number(name ?? 15));
   await exactness();
 }
