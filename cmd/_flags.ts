@@ -162,3 +162,21 @@ function dashed(name: string): string {
 function printable(text: string): string {
   return /^[\x21-\x7e]+$/.test(text) ? text : JSON.stringify(text);
 }
+
+/**
+ * Refuses what means nothing without the switch `needed`, unless that is given: `flags` are what
+ * {@linkcode parseFlags} was told, `names` those it is about.
+ *
+ * @throws {UsageError} If one of them was given, and is not what it is without being given.
+ */
+export function onlyWith<F extends Flags>(
+  given: Values<F>,
+  flags: F,
+  needed: keyof F & string,
+  names: readonly (keyof F & string)[],
+): void {
+  if (given[needed]) return;
+  const odd = names.find((name) => given[name] !== flags[name]!.fallback);
+  if (odd === undefined) return;
+  throw new UsageError(`--${dashed(odd)} means nothing without --${dashed(needed)}`);
+}

@@ -32,7 +32,7 @@ import type { ProbeTarget } from "../lib/proxy/probes.ts";
 import { realWorld } from "../lib/world.ts";
 import { type Io, run } from "./_cli.ts";
 import { peer, toggle } from "./_flag.ts";
-import { parseFlags, UsageError } from "./_flags.ts";
+import { onlyWith, parseFlags, UsageError } from "./_flags.ts";
 import { check, policyFlags } from "./_health_flags.ts";
 import { need } from "./_permissions.ts";
 
@@ -50,6 +50,7 @@ export const flags = {
 /** Asks once, or until it is interrupted. */
 export async function main(args: string[], io: Io): Promise<number> {
   const given = parseFlags(args, flags, {}, { "HOST:PORT": peer() });
+  onlyWith(given, flags, "watch", ["interval", "rise", "fall"]);
   const servers = given["HOST:PORT"].map((addr) => ({ id: formatAddr(addr), target: addr }));
   if (given.check === null) throw new UsageError("--check must not be off: then nothing is asked");
   for (const { id } of servers) need({ kind: "net", to: id });

@@ -45,7 +45,7 @@ import { type AlarmReport, AlarmWatch } from "../lib/observe/alarms.ts";
 import { realWorld, type World } from "../lib/world.ts";
 import { FailureError, type Io, run } from "./_cli.ts";
 import { choice, duration, durationText, integer, text, toggle } from "./_flag.ts";
-import { parseFlags, type Values } from "./_flags.ts";
+import { onlyWith, parseFlags, type Values } from "./_flags.ts";
 import { Screen } from "./_screen.ts";
 import { limitsOf, ports, states } from "./_states_flags.ts";
 import { type Look, Looker } from "./_states_look.ts";
@@ -81,6 +81,7 @@ const ALARM = 3;
 /** Looks once, or until it is interrupted. */
 export async function main(args: string[], io: Io, world: World = realWorld): Promise<number> {
   const given = parseFlags(args, flags);
+  onlyWith(given, flags, "watch", ["interval", "times", "quiet"]);
   const looker = new Looker(given, world, io.interrupted);
   const alarms = new AlarmWatch({ limits: limitsOf(given), quiet: given.quiet });
   if (given.watch) return await watch(given, looker, alarms, io, world);

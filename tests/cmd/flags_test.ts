@@ -11,7 +11,7 @@ import {
   text,
   toggle,
 } from "../../cmd/_flag.ts";
-import { parseFlags, UsageError } from "../../cmd/_flags.ts";
+import { onlyWith, parseFlags, UsageError } from "../../cmd/_flags.ts";
 
 const flags = {
   host: text("127.0.0.1"),
@@ -145,3 +145,14 @@ for (
     assertEquals(complaint([...args], { "HOST:PORT": peer() }).slice(0, said.length), said);
   });
 }
+
+Deno.test("onlyWith() refuses what means nothing without a switch", () => {
+  const some = { watch: toggle(), times: integer({ fallback: 1 }), port: port(9999) };
+  const told = (args: string[]) => onlyWith(parseFlags(args, some), some, "watch", ["times"]);
+  assertThrows(
+    () => told(["--times", "2"]),
+    UsageError,
+    "--times means nothing without --watch",
+  );
+  for (const args of [[], ["--port", "1"], ["--watch", "--times", "2"]]) told(args);
+});

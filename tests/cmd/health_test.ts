@@ -69,6 +69,7 @@ needs(STARTING, "cmd/health.ts says what is wrong, in one line", async () => {
       [[], "HOST:PORT is missing"],
       [["127.0.0.1:80", "nonsense:"], "HOST:PORT must be an address such as"],
       [["127.0.0.1:80", "--check", "off"], "--check must not be off"],
+      [["127.0.0.1:80", "--rise", "3"], "--rise means nothing without --watch"],
       [["127.0.0.1:80", "--check", "http:up"], "--check must be connect, tls, http:/PATH or off"],
     ] as const
   ) {

@@ -381,6 +381,7 @@ needs(SEEING, "states refuses what it cannot count", async () => {
     [["--by", "host"], "--by must be none, port or process"],
     [["--queue", "101"], "--queue must be a whole number from 0 to 100"],
     [["--interval", "99ms"], "--interval must be a time"],
+    [["--times", "2"], "--times means nothing without --watch"],
     [["tcp"], 'unexpected argument "tcp"'],
   ];
   for (const [args, why] of refused) {
