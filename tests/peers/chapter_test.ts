@@ -5,6 +5,7 @@
 
 import { assert, assertEquals, assertGreater, assertLess, assertThrows } from "@std/assert";
 import { createServer } from "node:net";
+import { upgradeWebSocket } from "../../lib/framing/open_websocket.ts";
 import { serveTcp } from "../../lib/server/server.ts";
 import { needs } from "../_needs.ts";
 import { startProgram } from "../_script.ts";
@@ -164,13 +165,20 @@ needs(
 );
 
 Deno.test("chapter, not so: a new WebSocket can be sent to at once", async () => {
-  await using server = serveTcp({}, async () => {});
+  const heard: unknown[] = [];
+  await using server = serveTcp({}, async (conn) => {
+    for await (const message of await upgradeWebSocket(conn)) heard.push(message);
+  });
   const socket = new WebSocket(`ws://127.0.0.1:${server.addr.port}`);
+  const opened = new Promise((resolve) => socket.onopen = resolve);
   const closed = new Promise((resolve) => socket.onclose = resolve);
-  socket.onerror = (event) => event.preventDefault();
   const error = assertThrows(() => socket.send("Hello server!"), DOMException);
   assertEquals(error.name, "InvalidStateError");
+  await opened;
+  socket.send("Another message");
+  socket.close();
   await closed;
+  assertEquals(heard, ["Another message"]);
 });
 
 Deno.test("chapter, not so: createServer() of Node.js creates a socket", () => {
