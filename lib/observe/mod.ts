@@ -37,6 +37,7 @@ export * from "./socket_filter.ts";
 export * from "./sparkline.ts";
 export * from "./state_counts.ts";
 export * from "./synthesize.ts";
+export * from "./states_mermaid.ts";
 export * from "./states_svg.ts";
 export * from "./tcp_states.ts";
 export * from "./trace.ts";

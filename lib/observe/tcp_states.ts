@@ -154,36 +154,3 @@ export const TRANSITIONS: readonly Transition[] = [...FIGURE_5, ...UNDRAWN];
 export function step(state: TcpState, input: TcpInput): Transition | undefined {
   return TRANSITIONS.find(({ from, on }) => from === state && on === input);
 }
-
-/**
- * The ways of figure 5 as a Mermaid state diagram, which many pages draw.
- *
- * Those on which a connection is dropped, by abort or RST, lead from everywhere to CLOSED and
- * are left out, but for one, as they are in the figure.
- */
-export function statesMermaid(): string {
-  const lines = FIGURE_5.map((way) => `    ${id(way.from)} --> ${id(way.to)}: ${label(way)}`);
-  const names = TCP_STATES.map((state) => `    state "${state}" as ${id(state)}`);
-  return ["stateDiagram-v2", ...names, ...lines, ""].join("\n");
-}
-
-/** The same as text: a paragraph for each state, a line for each way out of it. */
-export function statesText(): string {
-  const paragraphs = TCP_STATES.map((state) => {
-    const ways = FIGURE_5.filter(({ from }) => from === state);
-    const width = Math.max(...FIGURE_5.map((way) => label(way).length));
-    return ways.map((way, at) =>
-      `${(at === 0 ? state : "").padEnd(13)} ─ ${label(way).padEnd(width)} ─▶ ${way.to}\n`
-    ).join("");
-  });
-  return paragraphs.join("");
-}
-
-function id(state: TcpState): string {
-  return state.replaceAll("-", "_");
-}
-
-function label({ on, send, when }: Transition): string {
-  const sent = send === undefined ? on : `${on} / send ${send}`;
-  return when === undefined ? sent : `${sent} (${when})`;
-}

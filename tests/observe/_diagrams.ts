@@ -3,8 +3,8 @@
  * anew; diagrams_test.ts fails where that was forgotten.
  */
 
+import { statesMermaid } from "../../lib/observe/states_mermaid.ts";
 import { statesSvg } from "../../lib/observe/states_svg.ts";
-import { statesMermaid } from "../../lib/observe/tcp_states.ts";
 import { ROOT } from "../_script.ts";
 
 /** A file with a diagram in it. */
