@@ -6,17 +6,8 @@
 
 import { type TcpAddr, tcpAddr } from "../addr.ts";
 import { ByteQueue } from "../bytes.ts";
+import type { PcapPacket } from "./pcapng.ts";
 import { type Segment, TCP_FLAGS } from "./segment.ts";
-
-/** One packet, with the link layer around it. */
-export interface Packet {
-  /** Milliseconds since the epoch. */
-  readonly time: number;
-  /** Its bytes, as far as they were kept. */
-  readonly bytes: Uint8Array;
-  /** How many bytes it had. */
-  readonly size?: number;
-}
 
 /** The stream is no pcap, or of a kind that is not known here. */
 export class CaptureFormatError extends Error {
@@ -53,11 +44,11 @@ export class PcapReader {
    *
    * @throws {CaptureFormatError} If this is no pcap. What comes later is refused as well.
    */
-  push(chunk: Uint8Array): Packet[] {
+  push(chunk: Uint8Array): PcapPacket[] {
     const bytes = this.#bytes;
     bytes.append(chunk);
     if (this.linkType < 0 && !this.#readFileHeader()) return [];
-    const packets: Packet[] = [];
+    const packets: PcapPacket[] = [];
     while (bytes.length >= PACKET_HEADER) {
       const [seconds, fraction, kept, size] = [0, 4, 8, 12].map((at) => this.#uint32(at));
       if (kept! > LONGEST_PACKET) {
@@ -105,7 +96,7 @@ export interface RawSegment extends Omit<Segment, "seq" | "ack"> {
 }
 
 /** The TCP segment in a packet; nothing if there is none, or not enough of it was kept. */
-export function segmentIn(packet: Packet, linkType: number): RawSegment | undefined {
+export function segmentIn(packet: PcapPacket, linkType: number): RawSegment | undefined {
   const { time, bytes, size: whole = bytes.length } = packet;
   const start = RAW_LINKS.includes(linkType) ? 0 : LINK_HEADERS[linkType];
   if (start === undefined || bytes.length <= start) return undefined;

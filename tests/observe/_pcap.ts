@@ -1,7 +1,7 @@
 /** Writes pcap as tcpdump does, from what the packets are to say: the other way round than our code. */
 
 import fc from "fast-check";
-import type { Packet } from "../../lib/observe/_packets.ts";
+import type { PcapPacket } from "../../lib/observe/pcapng.ts";
 import type { TcpFlag } from "../../lib/observe/segment.ts";
 
 /** What a packet says. */
@@ -52,7 +52,7 @@ export function pcapFile(
 }
 
 /** A file of packets as they came. */
-export function pcapOf(packets: readonly Packet[], linkType: number): Uint8Array<ArrayBuffer> {
+export function pcapOf(packets: readonly PcapPacket[], linkType: number): Uint8Array<ArrayBuffer> {
   const head = uint32s([0xa1b2c3d4, 0x00040002, 0, 0, 262_144, linkType], true);
   const records = packets.map(({ time, bytes, size = bytes.length }) => {
     const [seconds, micros] = [Math.floor(time / 1000), Math.floor(time % 1000 * 1000)];

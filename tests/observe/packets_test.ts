@@ -2,12 +2,12 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import {
   CaptureFormatError,
-  type Packet,
   PcapReader,
   type RawSegment,
   segmentIn,
   Streams,
 } from "../../lib/observe/_packets.ts";
+import type { PcapPacket } from "../../lib/observe/pcapng.ts";
 import type { Segment, TcpFlag } from "../../lib/observe/segment.ts";
 import { anyFile, anyPacket, ipPacket, joined, type PacketModel, pcapFile } from "./_pcap.ts";
 
@@ -39,7 +39,7 @@ const aPacket: PacketModel = {
   data: new TextEncoder().encode("hello"),
 };
 
-const packet = (bytes: Uint8Array, size = bytes.length): Packet => ({ time: 0, bytes, size });
+const packet = (bytes: Uint8Array, size = bytes.length): PcapPacket => ({ time: 0, bytes, size });
 
 Deno.test("PcapReader and segmentIn() read what a capture says, whatever its byte order and link", () => {
   fc.assert(fc.property(fc.array(anyPacket), anyFile(ALL_HEADERS), (packets, file) => {
