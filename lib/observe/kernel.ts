@@ -16,7 +16,6 @@
  * @module
  */
 
-import { formatAddr } from "../addr.ts";
 import { socketsOn } from "./_ask.ts";
 import { toolRunner } from "./_tool.ts";
 import type { KernelSocket } from "./kernel_socket.ts";
@@ -88,9 +87,4 @@ export async function counters<Name extends string>(
   const found = text.matchAll(/^(\w+)\s+(\d+)\s/gm);
   const counts = Array.from(found, ([, name, count]) => [name, Number(count)]);
   return Object.fromEntries(counts) as Partial<Record<Name, number>>;
-}
-
-/** Says which socket it is and how it is, in a line. */
-export function socketText({ state, local, peer, recvQueue, sendQueue }: KernelSocket): string {
-  return `${state} ${recvQueue}/${sendQueue} ${formatAddr(local)} ${formatAddr(peer)}`;
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { formatAddr, type TcpAddr } from "../addr.ts";
+import type { TcpAddr } from "../addr.ts";
 
 /** The bits of a TCP header that say what a segment is for (RFC 9293, section 3.1). */
 export const TCP_FLAGS = ["FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR"] as const;
@@ -46,12 +46,4 @@ export function flagsText({ flags }: Pick<Segment, "flags">): string {
 /** Whether it acknowledges, and does nothing else. */
 export function isBareAck({ flags, length }: Pick<Segment, "flags" | "length">): boolean {
   return length === 0 && flags.length === 1 && flags[0] === "ACK";
-}
-
-/** Says all of it in a line, for logs and failed checks. */
-export function segmentText(segment: Segment): string {
-  const { from, to, seq, ack, length } = segment;
-  const acked = ack === undefined ? "" : ` ack ${ack}`;
-  const bytes = length === 0 ? "" : ` ${length} B`;
-  return `${formatAddr(from)} > ${formatAddr(to)} ${flagsText(segment)} seq ${seq}${acked}${bytes}`;
 }

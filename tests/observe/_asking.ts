@@ -3,7 +3,6 @@
 import { counters, sockets } from "../../lib/observe/kernel.ts";
 import { capture } from "../../lib/observe/wire.ts";
 import { seededWorld } from "../../lib/world.ts";
-import { segmentText } from "../../lib/observe/segment.ts";
 
 const QUESTIONS: Record<string, () => Promise<unknown>> = {
   sockets: async () => (await sockets()).map(({ state }) => state),
@@ -17,7 +16,7 @@ const QUESTIONS: Record<string, () => Promise<unknown>> = {
     if (!wire.available) return wire;
     await using _ = wire;
     const seen = await wire.until((segments) => segments.length > 0);
-    return { seen, segments: wire.segments.map(segmentText) };
+    return { seen, segments: wire.segments };
   },
 };
 
