@@ -1,5 +1,5 @@
 /**
- * What `ss` prints, line by line: `ss -tina` of iproute2, any version.
+ * What `ss` prints, line by line: `ss -tinaHo`, with `-p` or without, of iproute2, any version.
  *
  * @module
  */

@@ -72,9 +72,9 @@ const NARROWEST = Stacked.least(2);
 const SIDE_BY_SIDE = 60;
 
 /**
- * Draws what happened as text, each line ended by a line feed; nothing if no call was
- * made and nothing was seen. Of more lifelines than the width can hold the first ones are drawn, and a line
- * says which are not.
+ * Draws what happened as text, each line ended by a line feed; nothing if no call was made
+ * and nothing was seen. Of more lifelines than the width can hold the first ones are drawn, and
+ * a line says which are not.
  *
  * @throws {RangeError} If `width` is not an integer >= 20.
  */

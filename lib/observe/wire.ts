@@ -35,7 +35,7 @@ export interface CaptureOptions {
    * @default {false}
    */
   keepPackets?: boolean;
-  /** Ends the start; later it does nothing. */
+  /** Ends the start: it rejects with the signal's reason. Later it does nothing. */
   signal?: AbortSignal | undefined;
   /**
    * The clock that bounds waiting.
@@ -96,7 +96,8 @@ export interface Capture extends AsyncDisposable {
 /**
  * Begins to capture. Once this resolves, no segment of these ports is missed.
  *
- * It never throws because it may not: then it says why.
+ * Where it is not allowed or not possible, it does not throw, but resolves with
+ * {@linkcode NoCapture}, which says why.
  *
  * @throws {RangeError} If there is no port, or one is not 1 to 65535.
  */
@@ -135,7 +136,10 @@ export async function capture(options: CaptureOptions): Promise<Capture | NoCapt
 /** Milliseconds that tcpdump may take to begin. */
 const PATIENCE = 10_000;
 
-/** KiB for what the kernel holds until tcpdump comes to it: 1024 packets of a full buffer's burst. */
+/**
+ * KiB of the kernel's buffer for what tcpdump has not come to yet: 1024 packets as long as they
+ * may be, and never less than 4 MiB, which is a guess.
+ */
 function roomFor(snapLength: number): number {
   return Math.max(4096, snapLength);
 }
