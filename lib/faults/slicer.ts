@@ -34,13 +34,17 @@ export function slicer(average: number, options: SlicerOptions = {}): Fault {
       average + Math.round(variation * (2 * world.randomAt(offset) - 1));
     let at = world.offset;
     let cut = at + sizeAt(at);
+    let due = world.now();
     for await (let rest of chunks) {
       while (rest.length > 0) {
         const piece = rest.subarray(0, cut - at);
         rest = rest.subarray(piece.length);
         at += piece.length;
         if (at === cut) cut += sizeAt(cut);
-        await world.sleep(delay / 1000);
+        // Timers know milliseconds only, so shorter delays are saved up until there is one.
+        due = Math.max(due, world.now()) + delay / 1000;
+        const left = due - world.now();
+        if (left >= 1) await world.sleep(left);
         yield piece;
       }
     }

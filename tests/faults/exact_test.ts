@@ -98,6 +98,8 @@ Deno.test("slicer() cuts at the same places however the bytes come, and waits be
   const { seen, sleeps } = await run(slicer(4, { delay: 2000 }), [[0, "abcdefghij"], [0, "FIN"]]);
   assertEquals(seen, [[2, "abcd"], [4, "efgh"], [6, "ij"], [6, "FIN"]]);
   assertEquals(sleeps, [2, 2, 2]);
+  const short = await run(slicer(1, { delay: 500 }), [[0, "abcdef"], [0, "FIN"]]);
+  assertEquals(short.sleeps, [1, 1, 1], "what is shorter than a timer can be is saved up");
   const cuts = async (...parts: string[]) => {
     const script = parts.map((part): [number, string] => [0, part]);
     const ran = await run(slicer(4, { variation: 3 }), [...script, [0, "FIN"]]);
