@@ -130,7 +130,9 @@ function differs(status: ServerStatus<unknown>, settings: ListedServer["settings
 }
 
 function wrong(rule: string, text: string): TypeError {
+  // What is no list at all may have one line, and be a long one.
+  const value = JSON.stringify(text.length > 100 ? `${text.slice(0, 100)}…` : text);
   return new TypeError(
-    `Cannot read a list of servers as it must ${rule}: current value is ${JSON.stringify(text)}`,
+    `Cannot read a list of servers as it must ${rule}: current value is ${value}`,
   );
 }
