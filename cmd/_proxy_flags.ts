@@ -23,10 +23,19 @@ export function listenAddr<Fallback extends TcpAddr | null>(
 export function listenSocket(fallback: TcpAddr): Flag<TcpAddr> {
   const { allowed, read } = listenAddr(fallback);
   return {
-    allowed: `${allowed}, or unix:/PATH`,
-    read: (text) => /^unix:\//.test(text) ? tcpAddr(text, 0) : read(text),
+    allowed: `${allowed}, or unix:/PATH of ${LONGEST_PATH} bytes at most`,
+    read: (text) => /^unix:\//.test(text) ? unixAddr(text) : read(text),
     fallback,
   };
+}
+
+/** The most bytes of a Unix socket's path that the kernel takes, without the 0 behind it. */
+export const LONGEST_PATH = Deno.build.os === "linux" ? 107 : 103;
+
+function unixAddr(text: string): TcpAddr | undefined {
+  const addr = tcpAddr(text, 0);
+  const { length } = new TextEncoder().encode(unixPath(addr));
+  return length <= LONGEST_PATH ? addr : undefined;
 }
 
 /** The path of an address that is a Unix socket's. */

@@ -63,7 +63,7 @@ import { type Io, run } from "./_cli.ts";
 import { choice, type Flag, integer, path } from "./_flag.ts";
 import { parseFlags, UsageError, type Values } from "./_flags.ts";
 import { need } from "./_permissions.ts";
-import { listenSocket, proxyFlags, unixPath } from "./_proxy_flags.ts";
+import { listenSocket, LONGEST_PATH, proxyFlags, unixPath } from "./_proxy_flags.ts";
 import { runProxy, runWorkers } from "./_proxy_serving.ts";
 import { printingTap } from "./_proxy_tap.ts";
 import { opening, tlsFiles } from "./_proxy_tls.ts";
@@ -146,7 +146,8 @@ function serverAddr(): Flag<TcpAddr | null> {
     const addr = listenSocket(tcpAddr("", 0)).read(text);
     return addr && (addr.port > 0 || unixPath(addr) !== undefined) ? addr : undefined;
   };
-  return { allowed: "an address such as 127.0.0.1:80, or unix:/PATH", read, fallback: null };
+  const allowed = `an address such as 127.0.0.1:80, or unix:/PATH of ${LONGEST_PATH} bytes at most`;
+  return { allowed, read, fallback: null };
 }
 
 /** Servers by name. */

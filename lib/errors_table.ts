@@ -59,12 +59,17 @@ function isPeersFault(error: Error & { fault?: unknown; told?: unknown }): boole
   return told === true || PEERS_FAULTS.includes(fault);
 }
 
+/** Whether it was about a Unix socket, whose address has its path for a host. */
+function isUnix({ addr }: ExplainContext): boolean {
+  return addr !== undefined && addr.hostname.startsWith("unix:");
+}
+
 /** The table. */
 export const ROWS: readonly Row[] = [
   // To listen.
   {
     is: "EADDRINUSE",
-    when: ({ addr }) => addr !== undefined && addr.hostname.startsWith("unix:"),
+    when: isUnix,
     whose: "kernel",
     what: "{host} is taken: there is a file of that name already",
     tryThis: "look whether somebody listens there: ss -lx; if nobody does, remove the file",
@@ -165,6 +170,13 @@ export const ROWS: readonly Row[] = [
   },
 
   // To connect.
+  {
+    is: "ECONNREFUSED",
+    when: isUnix,
+    whose: "peer",
+    what: "{host} refused: it is there, but nobody listens on it",
+    tryThis: "start the server, or look who listens: ss -lx",
+  },
   {
     is: "ECONNREFUSED",
     whose: "peer",
@@ -358,6 +370,22 @@ export const ROWS: readonly Row[] = [
   },
 
   // Of files, and the paths of Unix sockets.
+  {
+    is: "ENOENT",
+    on: "connect",
+    when: isUnix,
+    whose: "peer",
+    what: "{host} is not there, so nobody listens on it",
+    tryThis: "start the server, or check the spelling of the path",
+  },
+  {
+    is: "ENOENT",
+    on: "listen",
+    when: isUnix,
+    whose: "ours",
+    what: "{host} cannot be listened on: its folder is not there",
+    tryThis: "check the spelling of the path, or make the folder",
+  },
   {
     is: "ENOENT", // and a program that cannot be started
     when: (_, error) => !error.message.startsWith("Failed to spawn"),

@@ -74,6 +74,31 @@ const CASES: Record<string, Case> = {
     code: "EADDRINUSE",
     says: "unix:/run/s.sock is taken: there is a file of that name already",
   },
+  "listening on a path whose folder is not there": {
+    provoke: recorded(Deno.errors.NotFound, "No such file or directory (os error 2)", "ENOENT"),
+    context: { op: "listen", addr: { hostname: "unix:/run/no/s.sock", port: 0 } },
+    whose: "ours",
+    code: "ENOENT",
+    says: "unix:/run/no/s.sock cannot be listened on: its folder is not there",
+  },
+  "connecting to a path where there is nothing": {
+    provoke: recorded(Deno.errors.NotFound, "No such file or directory (os error 2)", "ENOENT"),
+    context: { op: "connect", addr: { hostname: "unix:/run/s.sock", port: 0 } },
+    whose: "peer",
+    code: "ENOENT",
+    says: "unix:/run/s.sock is not there",
+  },
+  "connecting to a path where nobody listens": {
+    provoke: recorded(
+      Deno.errors.ConnectionRefused,
+      "Connection refused (os error 111)",
+      "ECONNREFUSED",
+    ),
+    context: { op: "connect", addr: { hostname: "unix:/run/s.sock", port: 0 } },
+    whose: "peer",
+    code: "ECONNREFUSED",
+    says: "unix:/run/s.sock refused: it is there, but nobody listens on it",
+  },
   "reading a file that is not there": {
     // Recorded as well, like the next two.
     provoke: recorded(Deno.errors.NotFound, "No such file or directory (os error 2)", "ENOENT"),

@@ -117,7 +117,8 @@ export function endOfConnect(error: unknown, phase: "Q" | "C", addr?: TcpAddr): 
     return end("S", phase, `no server: ${reason}`);
   }
   if (name === "NoRouteError") return end("P", "R", (error as Error).message);
-  const { what, whose } = explain(error, { op: "connect", addr });
+  const known = addr ?? (error as { addr?: TcpAddr }).addr;
+  const { what, whose } = explain(error, { op: "connect", addr: known });
   const deepest = name === "DialError" ? cause : error;
   if (isTimeout(deepest)) return end("s", phase, what);
   if (whose === "kernel") return end("R", phase, what);

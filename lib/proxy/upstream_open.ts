@@ -4,6 +4,7 @@
  * @module
  */
 
+import { tcpAddr } from "../addr.ts";
 import { addressed } from "../stream/addressed.ts";
 import { TcpStream } from "../stream/tcp.ts";
 import { realWorld, type World } from "../world.ts";
@@ -99,11 +100,19 @@ async function bounded<R>(
   }
 }
 
-/** Connects every client to the server on one Unix socket, tried once. */
+/**
+ * Connects every client to the server on one Unix socket, tried once. An error says by its `addr`
+ * where that is.
+ */
 export function toUnix(path: string, options: AttemptOptions = {}): ConnectUpstream {
   const open = openUnix(options);
-  return async (_client, { signal }) => ({
-    conn: await open(path, signal),
-    server: `unix:${path}`,
-  });
+  const server = `unix:${path}`;
+  return async (_client, { signal }) => {
+    try {
+      return { conn: await open(path, signal), server };
+    } catch (error) {
+      if (signal.aborted || !(error instanceof Error)) throw error; // it is not ours
+      throw Object.assign(error, { addr: tcpAddr(server, 0) });
+    }
+  };
 }

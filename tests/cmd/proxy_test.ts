@@ -277,6 +277,10 @@ needs(FILES, "cmd/proxy.ts listens on a Unix socket, and connects to one", async
     assertEquals(await ask(await front.addr(), "1234"), "4 bytes");
     await front.logged(new RegExp(` server=unix:${path} up=4 down=7 .* end=-- `));
     await behind.logged(/ client=unix: .* end=-- /);
+    behind.kill("SIGTERM");
+    await behind.ended();
+    assertEquals(await ask(await front.addr(), "1234"), "");
+    await front.logged(new RegExp(` end=SC why="unix:${path} is not there`));
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
@@ -295,6 +299,7 @@ needs(STARTING, "cmd/proxy.ts says what is wrong, in one line", async () => {
       [[...to, "--listen", "unix:/x", "--tls-cert", "a", "--tls-key", "b"], 2, "must be a port"],
       [[...to, "--tls-cert", "a", "--tls-key", "b"], 1, "add --allow-read=a"],
       [[...to, "--listen", "unix:/x"], 1, "add --allow-read=/x"],
+      [[...to, "--listen", `unix:/${"x".repeat(107)}`], 2, "bytes at most"],
     ] as const
   ) {
     await using proxy = await start("proxy", args);
