@@ -15,7 +15,7 @@ const WATCH_BUFFER = 4096;
 type Heard = { readonly n: number | null } | { readonly error: unknown };
 
 /** A connection, watched while it is free. */
-export class WatchedConn implements Disposable {
+export class PooledConn implements Disposable {
   /** What is watched. */
   readonly conn: TcpStream;
   readonly #buffer = new Uint8Array(WATCH_BUFFER);

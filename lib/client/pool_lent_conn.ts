@@ -6,7 +6,7 @@
 
 import type { TcpAddr } from "../addr.ts";
 import type { Duplex } from "../stream/conn.ts";
-import type { WatchedConn } from "./pool_conn.ts";
+import type { PooledConn } from "./pool_conn.ts";
 import { LeaseReleasedError } from "./pool_errors.ts";
 
 /**
@@ -14,7 +14,7 @@ import { LeaseReleasedError } from "./pool_errors.ts";
  * also by code that has kept it: the next borrower's bytes are not for it.
  */
 export class LentConn implements Duplex {
-  readonly #watched: WatchedConn;
+  readonly #watched: PooledConn;
   readonly #lease: { readonly released: boolean };
   #busy = 0;
   /** Bytes of the last write that it did not take. */
@@ -23,7 +23,7 @@ export class LentConn implements Duplex {
   #asked = false;
 
   /** Lends `watched` until `lease` is released. */
-  constructor(watched: WatchedConn, lease: { readonly released: boolean }) {
+  constructor(watched: PooledConn, lease: { readonly released: boolean }) {
     this.#watched = watched;
     this.#lease = lease;
   }

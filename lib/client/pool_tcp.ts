@@ -25,7 +25,7 @@
 import { realWorld } from "../world.ts";
 import { dial, type DialOptions } from "./dial.ts";
 import { createPool } from "./pool.ts";
-import { WatchedConn } from "./pool_conn.ts";
+import { PooledConn } from "./pool_conn.ts";
 import type { Pool } from "./pool_handle.ts";
 import { LentConn } from "./pool_lent_conn.ts";
 import type { PoolLimits } from "./pool_options.ts";
@@ -86,11 +86,11 @@ export function tcpPool(
   const { dial: how = {}, prepare, reusable, answered = true, turnBy, ...limits } = options;
   const { world = realWorld } = limits;
   const turns = new Turns(turnBy ?? quickestTurn(), world);
-  const hands = new WeakMap<WatchedConn, LentConn>();
-  const pool = createPool<WatchedConn, LentConn>({
+  const hands = new WeakMap<PooledConn, LentConn>();
+  const pool = createPool<PooledConn, LentConn>({
     ...limits,
     open: async ({ signal }) => {
-      const watched = new WatchedConn(await dial(addr, { ...how, signal, world }));
+      const watched = new PooledConn(await dial(addr, { ...how, signal, world }));
       if (prepare !== undefined) await prepared(watched, prepare, signal);
       return watched;
     },
@@ -114,7 +114,7 @@ export function tcpPool(
 
 /** Has `prepare` do its work; if that fails or is called off, the connection is closed. */
 async function prepared(
-  watched: WatchedConn,
+  watched: PooledConn,
   prepare: NonNullable<TcpPoolOptions["prepare"]>,
   signal: AbortSignal,
 ): Promise<void> {

@@ -4,9 +4,10 @@
  * A FIN that lies in the kernel is not known to Deno until it asks for events, which it does when
  * it has nothing else to do. Awaiting a promise does not make it ask, nor does a message to
  * oneself: with 20 of those in a row no FIN was seen. A timer does, but takes a millisecond or
- * two; and where this program was kept waiting so long that both are due at once, the timer is told
- * first, so it takes a second one. A byte through a loopback connection of our own takes some 7 µs: the kernel keeps events
- * in order, so that whatever came before that byte is told before it.
+ * two; and where this program was kept waiting so long that both are due at once, the timer is
+ * told first, so it takes a second one. A byte through a loopback connection of our own takes
+ * some 7 µs: the kernel keeps events in order, so that whatever came before that byte is told
+ * before it.
  *
  * @module
  */
@@ -72,7 +73,7 @@ export class Turns implements Disposable {
   #take(): Promise<unknown> {
     if (this.#by === "timer") return this.#slowly();
     if (this.#bell !== undefined) return this.#ring(this.#bell).catch(this.#slowly);
-    return hang().then((bell) => {
+    return hangBell().then((bell) => {
       this.#bell = bell;
       if (this.#over.signal.aborted) this.#drop();
       return this.#ring(bell);
@@ -101,7 +102,7 @@ export class Turns implements Disposable {
 }
 
 /** Connects to ourselves, and nobody else. */
-async function hang(): Promise<Bell> {
+async function hangBell(): Promise<Bell> {
   using stack = new DisposableStack();
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const rope = stack.use(await dial(listener.addr));

@@ -9,7 +9,7 @@ import {
   type TcpPoolOptions,
 } from "../../lib/client/mod.ts";
 import { dial } from "../../lib/client/dial.ts";
-import { WatchedConn } from "../../lib/client/pool_conn.ts";
+import { PooledConn } from "../../lib/client/pool_conn.ts";
 import { readExact, readToEnd, writeAll } from "../../lib/stream/conn.ts";
 import { listenResettable, type ResettableConn } from "../../lib/stream/resettable.ts";
 import { dice, seededWorld } from "../../lib/world.ts";
@@ -456,7 +456,7 @@ Deno.test("a connection keeps the process alive while it is lent, and only then"
   using reached = await reception();
   let kept = true;
   const conn = await dial(reached.addr);
-  using watched = new WatchedConn(
+  using watched = new PooledConn(
     Object.assign(conn, { ref: () => kept = true, unref: () => kept = false }),
   );
   const seen = [kept];
