@@ -60,6 +60,7 @@ export class DialedConn extends TcpStream {
  * closed at once.
  *
  * @throws {DialError} If no attempt succeeds, with all of them and the last one's error as `cause`.
+ * What `signal` aborts with is thrown as it is.
  * @throws {TypeError | RangeError} If an argument is wrong; nothing was tried then.
  */
 export async function dial(

@@ -1,13 +1,19 @@
 /**
- * The side that connects.
+ * The side that connects: `dial`, and what is made of it. `measureLatency` dials again and again,
+ * `httpGet` asks a web server, `tcpPool` keeps connections to lend.
  *
  * @example Connect, say something, read the answer to its end
  * ```ts
  * import { dial } from "@tcplab/tcplab/client";
+ * import { rawEcho, serveTcp } from "@tcplab/tcplab/server";
+ * import { readToEnd, writeAll } from "@tcplab/tcplab/stream";
+ * import { assertEquals } from "@std/assert";
  *
- * using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
- * using conn = await dial(`127.0.0.1:${(listener.addr as Deno.NetAddr).port}`);
+ * await using server = serveTcp({}, rawEcho);
+ * using conn = await dial(server.addr);
+ * await writeAll(conn, new TextEncoder().encode("hello"));
  * await conn.closeWrite();
+ * assertEquals(new TextDecoder().decode(await readToEnd(conn)), "hello");
  * ```
  *
  * @module

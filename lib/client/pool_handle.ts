@@ -57,9 +57,13 @@ export interface Pool<Lent> extends AsyncDisposable {
    * @throws {PoolFullError} If `maxWaiting` wait already.
    * @throws {PoolClosedError} If the pool has ended or is about to.
    * @throws {Error} What `open` threw, if that is to fail the first in line (`whenOpenFails`).
+   * @throws {RangeError} If `timeout` is not > 0.
    */
   acquire(options?: AcquireOptions): Promise<PoolLease<Lent>>;
-  /** Borrows one for `fn`, and gives it back; if `fn` throws, it is closed, for who knows its state. */
+  /**
+   * Borrows one for `fn`, and gives it back; if `fn` throws, it is closed, for who knows its
+   * state, and the error thrown on. Borrowing fails as {@linkcode acquire} does.
+   */
   use<Result>(
     fn: (lent: Lent) => Result | Promise<Result>,
     options?: AcquireOptions,
@@ -67,6 +71,8 @@ export interface Pool<Lent> extends AsyncDisposable {
   /**
    * Opens what is missing to `min` now; rejects with the first error, so that a program can fail
    * at its start and not at its first request. The pool goes on trying in any case.
+   *
+   * @throws {PoolClosedError} If the pool has ended or is about to.
    */
   warmUp(): Promise<void>;
   /**

@@ -1,5 +1,5 @@
 /**
- * What can be asked of a pool.
+ * The options of a pool, and what they may be.
  *
  * @module
  */
@@ -117,8 +117,8 @@ export interface PoolOptions<Resource extends Disposable, Lent = Resource> exten
    */
   check?: (resource: Resource) => boolean | Promise<boolean>;
   /**
-   * Called whenever it becomes free: looks out for its death, and says so by `gone`. It stops to
-   * do so when it is lent. What is `gone` while it is free is closed.
+   * Called whenever it becomes free: looks out for its death, and says so by `gone`. What is gone
+   * while it is free is closed; once it is lent, `gone` does nothing, as the borrower will see.
    */
   watch?: (resource: Resource, gone: (reason: PoolCloseReason, error?: unknown) => void) => void;
   /** Whether what came back can be lent again: not in the middle of something, and not closed. */
