@@ -102,6 +102,31 @@ needs(STARTING, "SIGHUP: cmd/balance.ts reads its servers again, and cuts nobody
   }
 });
 
+needs(STARTING, "SIGHUP reaches every worker of cmd/balance.ts", async () => {
+  if (Deno.build.os !== "linux") return;
+  await using a = named("a");
+  await using b = named("b");
+  const folder = await Deno.makeTempDir({ prefix: "tcplab-" });
+  const file = `${folder}/servers.txt`;
+  try {
+    await Deno.writeTextFile(file, list({ a }));
+    const addr = freeAddr();
+    const args = ["--listen", formatAddr(addr), "--servers", file, "--workers", "2"];
+    const flags = ["--allow-net", `--allow-read=${file}`, "--allow-run=deno"];
+    await using balance = await start("balance", args, { flags });
+    await balance.logged(/listening on [^]*listening on /);
+    assertEquals(await served(addr, 4), "aaaa");
+    await Deno.writeTextFile(file, list({ b }));
+    balance.kill("SIGHUP");
+    await balance.logged(/read again: added b[^]*read again: added b/);
+    assertEquals(await served(addr, 8), "bbbbbbbb");
+    balance.kill("SIGTERM");
+    assertEquals((await balance.ended()).code, 0);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
 needs(STARTING, "cmd/balance.ts says what is wrong, in one line", async () => {
   for (
     const [args, code, says] of [
