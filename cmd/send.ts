@@ -112,6 +112,7 @@ function outcome({ size, resumed, verified, answer }: SendReport): string {
 /** One line: what the receiver says, or what we found, and what is known about its cause. */
 function reason({ told, message, cause }: TransferError, addr: TcpAddr): string {
   if (told) return `${formatAddr(addr)} says: ${message}`;
+  if (cause instanceof Deno.errors.NotFound) return message; // which says so already
   const known = cause !== undefined && explain(cause, { addr }).whose !== "unknown";
   return known ? `${message}: ${explainLine(cause, { addr })}` : message;
 }

@@ -317,7 +317,7 @@ for (
     ["receive", ["--dir", "deno.json"], "deno.json must be a folder"],
     ["receive", ["--output", "cmd"], "cmd must be a file"],
     ["receive", ["--output", "."], ". must be a file"],
-    ["send", ["nothing", "127.0.0.1:1"], 'Cannot send "nothing" as it is not there'],
+    ["send", ["nothing", "127.0.0.1:1"], 'Cannot send "nothing" as it is not there\n'],
     ["send", ["cmd", "127.0.0.1:1"], 'Cannot send "cmd" as it must be a file'],
     ["send", ["deno.json", "127.0.0.1:1"], "127.0.0.1:1"],
     [
