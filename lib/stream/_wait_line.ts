@@ -23,10 +23,12 @@ export class WaitLine {
   /** In the order in which they are due. */
   readonly #waiting = new Set<Waiting>();
   #timer: AbortController | undefined;
+  readonly #onEmpty: () => void;
 
-  constructor(length: number, world: World) {
+  constructor(length: number, world: World, onEmpty = () => {}) {
     this.#length = length;
     this.#world = world;
+    this.#onEmpty = onEmpty;
   }
 
   /** Calls `due` in so many milliseconds, unless what it returns is removed by then. */
@@ -58,16 +60,17 @@ export class WaitLine {
     }
     this.#timer = undefined;
     if (this.#waiting.size > 0) this.#run();
+    else this.#onEmpty();
   }
 }
 
 const lines = new WeakMap<World, Map<number, WaitLine>>();
 
-/** The line of those who wait for so long. */
+/** The line of those who wait for so long; one that nobody waits in is forgotten. */
 export function waitLine(length: number, world: World): WaitLine {
-  let ofWorld = lines.get(world);
-  if (ofWorld === undefined) lines.set(world, ofWorld = new Map());
-  let line = ofWorld.get(length);
-  if (line === undefined) ofWorld.set(length, line = new WaitLine(length, world));
+  const ofWorld = lines.get(world) ?? new Map<number, WaitLine>();
+  lines.set(world, ofWorld);
+  const line = ofWorld.get(length) ?? new WaitLine(length, world, () => ofWorld.delete(length));
+  ofWorld.set(length, line);
   return line;
 }

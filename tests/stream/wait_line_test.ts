@@ -53,9 +53,17 @@ Deno.test("WaitLine: who is woken may wait again, or end another's wait", async 
   assertEquals(world.sleepers, 0);
 });
 
-Deno.test("waitLine() is the same for the same world and length", () => {
+Deno.test("waitLine() is the same for the same world and length, while somebody waits", async () => {
   const [one, two] = [seededWorld(1), seededWorld(2)];
+  const line = waitLine(5, one);
+  const woken: number[] = [];
+  line.add(() => woken.push(one.now()));
   assertEquals(waitLine(5, one) === waitLine(5, one), true);
   assertEquals(waitLine(5, one) === waitLine(6, one), false);
   assertEquals(waitLine(5, one) === waitLine(5, two), false);
+  await one.advance(5);
+  assertEquals(waitLine(5, one) === line, false); // it was forgotten
+  line.add(() => woken.push(one.now())); // and works nevertheless
+  await one.advance(5);
+  assertEquals(woken, [5, 10]);
 });
