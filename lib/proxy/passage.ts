@@ -13,6 +13,7 @@ import type { World } from "../world.ts";
 import { type AccessRules, checkAccess, type CidrList } from "./cidr.ts";
 import type { ClientLimit } from "./client_limit.ts";
 import { type End, end, endOfConnect, endOfHeader, endOfRelay } from "./end_reason.ts";
+import { OVER, Search } from "./passage_search.ts";
 import { type ProxyEnd, proxyHeader, type ReceivedProxyHeader } from "./proxy_header.ts";
 import { encodeProxyHeader } from "./proxy_protocol.ts";
 import type { ProxyRecord } from "./proxy_record.ts";
@@ -257,54 +258,6 @@ interface Way {
   readonly upstream: Upstream;
   readonly client: ProxyClient;
 }
-
-/** The search for a server, and what ends it before it has found one. */
-class Search {
-  outcome: "open" | "late" | "lost" | "settled" = "open";
-  readonly #cut = new AbortController();
-  readonly #line: WaitLine;
-  readonly #waiting: Waiting;
-  /** Ends listening to a signal, if that was begun. */
-  #deaf: AbortController | undefined;
-
-  constructor(timeout: number, world: World) {
-    this.#line = waitLine(timeout, world);
-    this.#waiting = this.#line.add(() => {
-      this.giveUp("late", new DOMException(`No server within ${timeout} ms`, "TimeoutError"));
-    });
-  }
-
-  /** Aborts when it is given up. */
-  get signal(): AbortSignal {
-    return this.#cut.signal;
-  }
-
-  giveUp(why: "late" | "lost", reason: unknown): void {
-    if (this.outcome !== "open") return;
-    this.outcome = why;
-    this.#cut.abort(reason);
-  }
-
-  /** Gives up when `conn` is cut; that the proxy drains is no reason: who had come is served. */
-  endWith({ signal }: ConnInfo, conn: TcpStream): void {
-    if (this.outcome !== "open") return;
-    const cut = () => conn.closed && this.giveUp("lost", signal.reason);
-    if (signal.aborted) cut();
-    else {
-      this.#deaf = new AbortController();
-      signal.addEventListener("abort", cut, { once: true, signal: this.#deaf.signal });
-    }
-  }
-
-  settle(): void {
-    if (this.outcome === "open") this.outcome = "settled";
-    this.#line.remove(this.#waiting);
-    this.#deaf?.abort(OVER);
-  }
-}
-
-/** A reason to abort with: without one, each abort would cost an exception with its stack. */
-const OVER = "the wait is over";
 
 function killed(phase: "R" | "Q" | "C"): End {
   return end("K", phase, "the proxy was shut down");
