@@ -23,6 +23,11 @@ export function badResource(): Error {
   return new Deno.errors.BadResource("Bad resource ID");
 }
 
+/** Whether an error says no more than that we have closed: only who disposes a connection sees it. */
+export function isOurClosing(error: Error): boolean {
+  return error instanceof Deno.errors.Interrupted || error instanceof Deno.errors.BadResource;
+}
+
 /** What the system calls an error, and the class that Deno has for it. */
 const CLASSES: Record<string, new (message: string, options?: ErrorOptions) => Error> = {
   EACCES: Deno.errors.PermissionDenied,

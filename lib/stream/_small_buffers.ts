@@ -3,8 +3,11 @@
  * and go, making and collecting them is a good part of the work.
  */
 
-/** How large they are. */
+/** How large they are: the smallest that anything is read into (see docs/performance.md). */
 export const SMALL_BUFFER = 1024;
+
+/** The largest that a reader is given who fills all smaller ones. */
+export const LARGEST_BUFFER = 256 * 1024;
 
 /** More than that are left to the garbage collector. */
 const MOST = 512;

@@ -26,6 +26,8 @@
  * @module
  */
 
+import { LARGEST_BUFFER, SMALL_BUFFER } from "./_small_buffers.ts";
+
 /** Something bytes can be read from. */
 export interface Reader {
   /**
@@ -71,10 +73,6 @@ export function isResettable<Conn extends Duplex>(conn: Conn): conn is Conn & Re
   return "reset" in conn && typeof conn.reset === "function";
 }
 
-/** Smallest and largest buffer of {@linkcode chunks}: see docs/performance.md. */
-const SMALLEST_BUFFER = 1024;
-const LARGEST_BUFFER = 256 * 1024;
-
 /**
  * The bytes as they arrive, until FIN. Each chunk is the caller's to keep: it is
  * never written to again.
@@ -84,7 +82,7 @@ const LARGEST_BUFFER = 256 * 1024;
  * Leaving the loop early leaves `from` open, with nothing read but what was yielded.
  */
 export async function* chunks(from: Reader): AsyncGenerator<Uint8Array<ArrayBuffer>> {
-  let size = SMALLEST_BUFFER;
+  let size = SMALL_BUFFER;
   let free = new Uint8Array(size);
   while (true) {
     const n = await from.read(free);

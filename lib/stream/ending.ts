@@ -33,6 +33,8 @@
  * @module
  */
 
+import { isOurClosing } from "./_errors.ts";
+
 /**
  * How a connection ended:
  *
@@ -170,10 +172,6 @@ export class EndingWatch {
     if (this.#silent) return { how: "silence", settled: false, doubt: QUIET };
     return { how: "open", settled: false, doubt: "nothing has ended yet" };
   }
-}
-
-function isOurClosing(error: Error): boolean {
-  return error instanceof Deno.errors.Interrupted || error instanceof Deno.errors.BadResource;
 }
 
 const UNPROBED = "whether the peer still takes what we write: only a write would tell";

@@ -24,7 +24,13 @@
  */
 
 import { realWorld, type World } from "../world.ts";
-import { giveSmallBuffer, SMALL_BUFFER, takeSmallBuffer } from "./_small_buffers.ts";
+import { isOurClosing } from "./_errors.ts";
+import {
+  giveSmallBuffer,
+  LARGEST_BUFFER,
+  SMALL_BUFFER,
+  takeSmallBuffer,
+} from "./_small_buffers.ts";
 import { type Waiting, WaitLine, waitLine } from "./_wait_line.ts";
 import { type Duplex, isResettable } from "./conn.ts";
 
@@ -181,10 +187,6 @@ interface Leg {
   drained: boolean;
 }
 
-/** Smallest and largest buffer: see docs/performance.md. */
-const SMALLEST_BUFFER = SMALL_BUFFER;
-const LARGEST_BUFFER = 256 * 1024;
-
 /** What an end may still send while it lingers: a stream without end is not worth the wait. */
 const LINGER_BYTES = 16 * 1024 * 1024;
 
@@ -290,9 +292,9 @@ class Relay {
         giveSmallBuffer(buffer);
         buffer = new Uint8Array(length * 4);
       }
-      smallReads = n * 4 <= length && length > SMALLEST_BUFFER ? smallReads + 1 : 0;
+      smallReads = n * 4 <= length && length > SMALL_BUFFER ? smallReads + 1 : 0;
       if (smallReads === SMALL_READS) {
-        buffer = length / 4 === SMALLEST_BUFFER ? takeSmallBuffer() : new Uint8Array(length / 4);
+        buffer = length / 4 === SMALL_BUFFER ? takeSmallBuffer() : new Uint8Array(length / 4);
         smallReads = 0;
       }
     }
@@ -306,7 +308,7 @@ class Relay {
     if (twin.refusal) this.end(this.#cause);
     else if (twin.finished) this.#linger(leg);
     // Drop what still comes, or a peer that sends before it reads would wait forever.
-    const buffer = new Uint8Array(SMALLEST_BUFFER);
+    const buffer = new Uint8Array(SMALL_BUFFER);
     try {
       for (let n; !this.#isOver && (n = await leg.from.read(buffer)) !== null;) {
         if (this.#lingerSince !== undefined && (this.#dropped += n) > LINGER_BYTES) break;
@@ -373,10 +375,7 @@ class Relay {
 
 function causeOf(reason: unknown, side: "a" | "b"): Cause {
   const error = reason instanceof Error ? reason : new Error(String(reason));
-  // Only who disposes a connection sees these.
-  const ours = error instanceof Deno.errors.Interrupted ||
-    error instanceof Deno.errors.BadResource;
-  if (ours) return { reason: "aborted", by: "caller", error };
+  if (isOurClosing(error)) return { reason: "aborted", by: "caller", error };
   const reset = error instanceof Deno.errors.ConnectionReset;
   return { reason: reset ? "reset" : "error", by: side, error };
 }

@@ -23,11 +23,8 @@
  * @module
  */
 
+import { LARGEST_BUFFER, SMALL_BUFFER } from "./_small_buffers.ts";
 import { type Reader, writeAll, type Writer } from "./conn.ts";
-
-/** Smallest and largest chunk, as of {@linkcode chunks}. */
-const SMALLEST_CHUNK = 1024;
-const LARGEST_CHUNK = 256 * 1024;
 
 /**
  * The bytes of `from` as a byte stream, which ends at FIN. `from` stays open and its
@@ -39,14 +36,14 @@ const LARGEST_CHUNK = 256 * 1024;
  * brings its own buffer (`mode: "byob"`) gets the bytes right there.
  */
 export function toReadable(from: Reader): ReadableStream<Uint8Array<ArrayBuffer>> {
-  let size = SMALLEST_CHUNK;
+  let size = SMALL_BUFFER;
   return new ReadableStream({
     type: "bytes",
     async pull(controller) {
       const request = controller.byobRequest;
       const chunk = request ? viewOf(request) : new Uint8Array(size);
       const n = await from.read(chunk);
-      if (n === chunk.length) size = Math.min(size * 4, LARGEST_CHUNK);
+      if (n === chunk.length) size = Math.min(size * 4, LARGEST_BUFFER);
       if (n === null) controller.close();
       else if (!request) controller.enqueue(chunk.subarray(0, n));
       request?.respond(n ?? 0);
