@@ -38,7 +38,10 @@ export interface World {
    * thousand times a second. Without it there is `now()`.
    */
   coarseNow?(): number;
-  /** Resolves after `ms` milliseconds; rejects with the signal's reason if that aborts first. */
+  /**
+   * Resolves after `ms` milliseconds, which `Infinity` makes never; rejects with the signal's
+   * reason if that aborts first.
+   */
   sleep(ms: number, options?: SleepOptions): Promise<void>;
   /** A number from 0 up to but not including 1. */
   random(): number;

@@ -1,6 +1,7 @@
 /**
  * Looking at connections without touching them: a trace of every call, the kernel's states,
- * the segments on the wire, and the ladder that draws them.
+ * the segments on the wire, and the ladder that draws them; and what to be alarmed about in the
+ * states of a whole machine.
  *
  * @example What both ends did, drawn
  * ```ts
