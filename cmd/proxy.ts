@@ -65,7 +65,7 @@ import { parseFlags, UsageError, type Values } from "./_flags.ts";
 import { need } from "./_permissions.ts";
 import { listenSocket, LONGEST_PATH, proxyFlags, unixPath } from "./_proxy_flags.ts";
 import { runProxy, runWorkers } from "./_proxy_serving.ts";
-import { printingTap } from "./_proxy_tap.ts";
+import { printingTap, whileItWorks } from "./_proxy_tap.ts";
 import { opening, tlsFiles } from "./_proxy_tls.ts";
 import { bothTaps, playBack, startRecording } from "./_recording.ts";
 
@@ -115,8 +115,8 @@ export async function main(args: string[], io: Io): Promise<number | void> {
   const connect = await connecting(given);
   using recorder = record === "" ? undefined : await startRecording(record);
   const taps = [
-    ...tap === "no" ? [] : [printingTap(tap, io)],
-    ...recorder ? [recorder.tap] : [],
+    ...tap === "no" ? [] : [whileItWorks(printingTap(tap, io), `--tap ${tap}`, io.log)],
+    ...recorder ? [whileItWorks(recorder.tap, `--record ${record}`, io.log)] : [],
   ];
   await runProxy(given, { connect, ...taps.length > 0 && { tap: bothTaps(...taps) } }, io);
 }

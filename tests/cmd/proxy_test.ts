@@ -6,7 +6,7 @@ import { serveTcp } from "../../lib/server/server.ts";
 import { readExact, readToEnd, writeAll } from "../../lib/stream/conn.ts";
 import { bytes, text } from "../_conformance.ts";
 import { needs } from "../_needs.ts";
-import { ROOT, start } from "../_script.ts";
+import { ROOT, start, startProgram } from "../_script.ts";
 import { cert, key } from "../_tls.ts";
 import { freeAddr } from "../proxy/_programs.ts";
 
@@ -262,6 +262,36 @@ needs(FILES, "cmd/proxy.ts --record keeps what --replay plays back, either side"
     await Deno.remove(folder, { recursive: true });
   }
 });
+
+needs(
+  { ...FILES, run: ["deno", "bash"] },
+  "cmd/proxy.ts goes on when nobody reads what --tap shows, or --record has no room",
+  async () => {
+    await using server = counting();
+    const folder = await Deno.makeTempDir({ prefix: "tcplab-" });
+    const file = `${folder}/recording.jsonl`;
+    const deno = [Deno.execPath(), "run", "--quiet", "--allow-net", `--allow-write=${folder}`];
+    const args = ["cmd/proxy.ts", "--listen", "0", "--to", formatAddr(server.addr)];
+    try {
+      // No file may be longer than 256 KiB; ignoring the signal makes that an error.
+      const limited = `trap "" XFSZ; ulimit -f 256; exec "$@" > >(head -n 1)`;
+      const program = [...deno, ...args, "--tap", "text", "--record", file];
+      await using proxy = startProgram("bash", ["-c", limited, "bash", ...program]);
+      const [, port] = await proxy.logged(/listening on 127\.0\.0\.1:(\d+)/);
+      const front = { hostname: "127.0.0.1", port: Number(port) };
+      const long = "x".repeat(100_000);
+      let ended = false;
+      const told = Promise.all([
+        proxy.logged(/--tap text has ended, and connections go on: nobody reads the output/),
+        proxy.logged(/--record \S+ has ended, and connections go on: /),
+      ]).then(() => ended = true);
+      while (!ended) assertEquals(await ask(front, long), "100000 bytes");
+      await told;
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  },
+);
 
 needs(FILES, "cmd/proxy.ts listens on a Unix socket, and connects to one", async () => {
   await using server = counting();
