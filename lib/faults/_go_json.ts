@@ -73,10 +73,14 @@ function fits(value: unknown, type: GoType): boolean {
   return type === "float32" || type === "float64" || Number.isSafeInteger(value);
 }
 
+/** How deep values may be in each other. Go stops at 10000, where our stack may not be enough. */
+const DEEPEST = 1000;
+
 /** Finds the end of the first value, or says what is wrong with it. */
 class Scanner {
   readonly #text: string;
   #at = 0;
+  #depth = 0;
 
   constructor(text: string) {
     this.#text = text;
@@ -92,6 +96,7 @@ class Scanner {
   #value(): void {
     this.#space();
     const char = this.#peek();
+    if (++this.#depth > DEEPEST) throw new GoJsonError("exceeded max depth");
     if (char === "{") this.#object();
     else if (char === "[") this.#array();
     else if (char === '"') this.#string();
@@ -100,6 +105,7 @@ class Scanner {
     else if (char === "f") this.#literal("false");
     else if (char === "n") this.#literal("null");
     else this.#fail("looking for beginning of value");
+    this.#depth--;
   }
 
   #object(): void {

@@ -411,6 +411,16 @@ Deno.test("control: a proxy can be deleted while a receiver is blocked and a tox
   await writing;
 });
 
+Deno.test("control: a body that is too deep gets Go's words", async () => {
+  await using control = serveControl({ port: 0 });
+  for (const body of ["[".repeat(200_000), '{"a":'.repeat(100_000)]) {
+    const { status, json } = await ask(control, "POST", "/proxies", body);
+    assertEquals([status, json.error], [400, "bad request body: exceeded max depth"]);
+  }
+  const deep = `{"x":${"[".repeat(900)}${"]".repeat(900)},"name":"a","upstream":"127.0.0.1:1"}`;
+  assertEquals((await ask(control, "POST", "/proxies", deep)).status, 201);
+});
+
 Deno.test("control: a client that never ends its request does not keep it from ending", async () => {
   const control = serveControl({ port: 0 });
   using client = await dialResettable(control.addr);
