@@ -5,7 +5,6 @@
  */
 
 import type { ConnInfo } from "../server/session.ts";
-import { type Waiting, type WaitLine, waitLine } from "../stream/_wait_line.ts";
 import { type Duplex, writeAll } from "../stream/conn.ts";
 import { relay, type RelayReport } from "../stream/relay.ts";
 import type { TcpStream } from "../stream/tcp.ts";
