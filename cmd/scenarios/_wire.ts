@@ -194,7 +194,7 @@ export class LabWire implements AsyncDisposable {
       seq,
       ...ack !== undefined && { ack },
       length,
-      ...this.#again.has(segment) && { again: true },
+      ...this.#again.add(segment) && { again: true },
     };
   }
 }

@@ -14,7 +14,7 @@
  * }));
  * const syn = { from: from!, to: to!, flags: ["SYN"], seq: 0, length: 0, window: 65535 } as const;
  * const repeats = new Repeats();
- * assertEquals([repeats.has(syn), repeats.has(syn)], [false, true]);
+ * assertEquals([repeats.add(syn), repeats.add(syn)], [false, true]);
  * ```
  *
  * @module
@@ -28,8 +28,8 @@ export class Repeats {
   /** By direction: behind the last of what was sent, and the last bare acknowledgement. */
   readonly #ways = new Map<string, { end: number; ack: string }>();
 
-  /** Whether all that `segment` brings had been brought before; remembers it. */
-  has(segment: Omit<Segment, "time" | "data">): boolean {
+  /** Remembers `segment`, and says whether all that it brings had been brought before. */
+  add(segment: Omit<Segment, "time" | "data">): boolean {
     const { from, to, flags, seq, length } = segment;
     const way = `${formatAddr(from)} ${formatAddr(to)}`;
     const before = this.#ways.get(way) ?? { end: 0, ack: "" };

@@ -21,7 +21,7 @@ function sent(
 /** Which of them are repeats. */
 function repeated(...segments: Segment[]): number[] {
   const repeats = new Repeats();
-  return segments.flatMap((segment, at) => repeats.has(segment) ? [at] : []);
+  return segments.flatMap((segment, at) => repeats.add(segment) ? [at] : []);
 }
 
 Deno.test("Repeats takes a conversation in which nothing is lost for new", () => {
