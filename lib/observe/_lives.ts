@@ -1,6 +1,6 @@
 /** What may still happen on a lifeline. */
 
-import type { CallEvent } from "./events.ts";
+import { type CallEvent, isOfConn } from "./events.ts";
 
 /** It may send; it has said FIN and may still receive; it is over. */
 export type Life = "open" | "finished" | "closed";
@@ -10,9 +10,9 @@ export class Lives {
   readonly #ends = new Map<string, Map<string, Life>>();
 
   /** Hears of a call that is about to be drawn. */
-  begin({ kind, who, conn }: CallEvent): void {
-    // Neither a listener nor a dial that failed is an end of anything.
-    if (kind === "listen" || (kind === "connect" && conn === undefined)) return;
+  begin(call: CallEvent): void {
+    if (!isOfConn(call)) return;
+    const { who, conn } = call;
     const ends = this.#ends.get(who) ?? new Map();
     if (!ends.has(conn ?? "")) this.#ends.set(who, ends.set(conn ?? "", "open"));
   }

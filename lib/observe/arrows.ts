@@ -9,7 +9,7 @@
  * @module
  */
 
-import { type CallEvent, isCall, type TraceEvent } from "./events.ts";
+import { type CallEvent, isCall, isOfConn, type TraceEvent } from "./events.ts";
 
 /** Something that went from one lifeline to another. */
 export interface Arrow {
@@ -54,9 +54,7 @@ export function arrows(events: readonly TraceEvent[], lifelines: readonly string
 function connections(events: readonly TraceEvent[]): End[][] {
   const found = new Map<string, Map<string, CallEvent[]>>();
   for (const event of events) {
-    if (!isCall(event) || event.kind === "listen") continue;
-    // A dial that failed made no connection.
-    if (event.kind === "connect" && event.conn === undefined) continue;
+    if (!isCall(event) || !isOfConn(event)) continue;
     const { conn = "", who } = event;
     const ends = found.get(conn) ?? new Map<string, CallEvent[]>();
     const calls = ends.get(who) ?? [];

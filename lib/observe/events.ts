@@ -208,6 +208,11 @@ export function isCall(event: TraceEvent): event is CallEvent {
   return !NO_CALLS.has(event.kind);
 }
 
+/** Whether a call is of one end of a connection: a listener is none, a dial that failed made none. */
+export function isOfConn({ kind, conn }: CallEvent): boolean {
+  return kind !== "listen" && !(kind === "connect" && conn === undefined);
+}
+
 /** What is worth keeping of whatever was thrown. */
 export function errorFacts(error: unknown): ErrorFacts {
   if (!(error instanceof Error)) return { name: typeof error, message: String(error) };

@@ -39,9 +39,13 @@ export function picture(events: readonly TraceEvent[], options: PictureOptions =
   const { drawn = new Set() } = options;
   const { lifelines = lifelinesOf(events.filter((event) => !drawn.has(event))) } = options;
   if (lifelines.length === 0) return { lifelines: [], rows: [] };
-  const names = [...lifelines];
-  if (names.length === 1) names.push(names[0] === "peer" ? "other" : "peer");
+  const names = withPeer(lifelines);
   return { lifelines: names, rows: rows(events, names, drawn) };
+}
+
+/** The names, and one more if there is just one: whoever is off the record. */
+export function withPeer(names: readonly string[]): readonly string[] {
+  return names.length === 1 ? [...names, names[0] === "peer" ? "other" : "peer"] : names;
 }
 
 /** Who did something or had it done, in the order in which they came. */

@@ -10,9 +10,9 @@
 import { parseAddr, type TcpAddr } from "../addr.ts";
 import { packetBytes } from "./_packet_bytes.ts";
 import { type Arrow, arrows } from "./arrows.ts";
-import { type CallEvent, isCall, type TraceEvent } from "./events.ts";
+import { type CallEvent, isCall, isOfConn, type TraceEvent } from "./events.ts";
 import type { PcapPacket } from "./pcapng.ts";
-import { lifelinesOf } from "./picture.ts";
+import { lifelinesOf, withPeer } from "./picture.ts";
 import type { TcpFlag } from "./segment.ts";
 
 /** Options for {@linkcode synthesize}. */
@@ -39,9 +39,7 @@ export function synthesize(
 ): PcapPacket[] {
   const { began = 0, dataOf = () => undefined } = options;
   const conns = Map.groupBy(
-    events.filter((event) => isCall(event) && event.kind !== "listen").filter((call) =>
-      call.kind !== "connect" || call.conn !== undefined
-    ),
+    events.filter((event) => isCall(event)).filter(isOfConn),
     ({ conn = "" }) => conn,
   );
   const packets = Array.from(
@@ -184,9 +182,7 @@ const BETWEEN_IPS = /^([\d.]+:\d+ [\d.]+|\[[\da-f:.]+(%\S+)?\]:\d+ \[[\da-f:.]+(
 
 /** The ends by their lifelines, with the first number of each. */
 function sidesOf(conn: string, calls: readonly CallEvent[], index: number): Map<string, Side> {
-  const names = lifelinesOf(calls);
-  if (names.length < 2) names.push(names[0] === "peer" ? "other" : "peer");
-  const [a, b] = names as [string, string];
+  const [a, b] = withPeer(lifelinesOf(calls)) as [string, string];
   const named = BETWEEN_IPS.test(conn) ? conn.split(" ") : [];
   // In memory there are no addresses; these are for documentation (RFC 5737).
   const [one = `192.0.2.1:${49_152 + index % 16_384}`, other = "192.0.2.2:7"] = named;
