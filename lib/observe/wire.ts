@@ -9,7 +9,9 @@
  */
 
 import { realWorld, type World } from "../world.ts";
-import { PcapReader, segmentIn, Streams } from "./_packets.ts";
+import { PcapReader } from "./_pcap_reader.ts";
+import { segmentIn } from "./_segment_in.ts";
+import { StreamNumbers } from "./_stream_numbers.ts";
 import type { PcapPacket } from "./pcapng.ts";
 import type { Segment } from "./segment.ts";
 
@@ -235,13 +237,13 @@ class Running implements Capture {
 
   async #read(): Promise<void> {
     const pcap = this.#pcap;
-    const streams = new Streams();
+    const numbers = new StreamNumbers();
     try {
       for await (const chunk of this.#child.stdout) {
         for (const packet of pcap.push(chunk)) {
           const segment = segmentIn(packet, pcap.linkType);
           if (segment === undefined) continue;
-          this.segments.push(streams.relative(segment));
+          this.segments.push(numbers.relative(segment));
           if (this.#keepPackets) this.packets.push(packet);
         }
         this.#tell();

@@ -1,12 +1,8 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
-import {
-  CaptureFormatError,
-  PcapReader,
-  type RawSegment,
-  segmentIn,
-  Streams,
-} from "../../lib/observe/_packets.ts";
+import { CaptureFormatError, PcapReader } from "../../lib/observe/_pcap_reader.ts";
+import { type RawSegment, segmentIn } from "../../lib/observe/_segment_in.ts";
+import { StreamNumbers } from "../../lib/observe/_stream_numbers.ts";
 import type { PcapPacket } from "../../lib/observe/pcapng.ts";
 import type { Segment, TcpFlag } from "../../lib/observe/segment.ts";
 import { anyFile, anyPacket, ipPacket, joined, type PacketModel, pcapFile } from "./_pcap.ts";
@@ -19,12 +15,12 @@ const PLAIN = { linkType: 101, littleEndian: true, nanoseconds: true, snapLength
 /** What is in a file, handed over in pieces that end at `cuts`. */
 function read(file: Uint8Array, cuts: readonly number[] = []): Segment[] {
   const reader = new PcapReader();
-  const streams = new Streams();
+  const numbers = new StreamNumbers();
   const ends = [...cuts.map((cut) => cut % (file.length + 1)).sort((a, b) => a - b), file.length];
   return ends.flatMap((end, at) => reader.push(file.subarray(ends[at - 1] ?? 0, end)))
     .map((packet) => segmentIn(packet, reader.linkType))
     .filter((segment) => segment !== undefined)
-    .map((segment) => streams.relative(segment));
+    .map((segment) => numbers.relative(segment));
 }
 
 const aPacket: PacketModel = {
@@ -217,11 +213,11 @@ function raw(from: "A" | "B", flags: TcpFlag[], seq: number, ack = 0): RawSegmen
 
 /** `seq` and `ack` of each, as counted. */
 function counted(...segments: RawSegment[]): (number | undefined)[][] {
-  const streams = new Streams();
-  return segments.map((it) => streams.relative(it)).map(({ seq, ack }) => [seq, ack]);
+  const numbers = new StreamNumbers();
+  return segments.map((it) => numbers.relative(it)).map(({ seq, ack }) => [seq, ack]);
 }
 
-Deno.test("Streams counts from SYN, over the end of the 32 bits too", () => {
+Deno.test("StreamNumbers counts from SYN, over the end of the 32 bits too", () => {
   for (const isn of [0, 1, 1000, 0xfffffffe, 0xffffffff]) {
     assertEquals(
       counted(
@@ -237,7 +233,7 @@ Deno.test("Streams counts from SYN, over the end of the 32 bits too", () => {
   }
 });
 
-Deno.test("Streams: without a SYN the first segment counts as 1, and what it acknowledges too", () => {
+Deno.test("StreamNumbers: without a SYN the first segment counts as 1, and what it acknowledges too", () => {
   assertEquals(
     counted(raw("A", ["ACK"], 500, 900), raw("B", ["ACK"], 900, 505), raw("A", ["ACK"], 505, 903)),
     [[1, 1], [1, 6], [6, 4]],
@@ -245,7 +241,7 @@ Deno.test("Streams: without a SYN the first segment counts as 1, and what it ack
   assertEquals(counted(raw("A", ["RST"], 0)), [[1, undefined]]);
 });
 
-Deno.test("Streams: a SYN that is sent again is the same one; another begins anew, both ways", () => {
+Deno.test("StreamNumbers: a SYN that is sent again is the same one; another begins anew, both ways", () => {
   const first = [raw("A", ["SYN"], 10), raw("B", ["SYN", "ACK"], 70, 11)];
   assertEquals(counted(...first, raw("A", ["SYN"], 10), raw("B", ["ACK"], 75, 11)), [
     [0, undefined],
@@ -262,7 +258,7 @@ Deno.test("Streams: a SYN that is sent again is the same one; another begins ane
   ]);
 });
 
-Deno.test("Streams: when both ends dial at once, both count from their own SYN", () => {
+Deno.test("StreamNumbers: when both ends dial at once, both count from their own SYN", () => {
   assertEquals(
     counted(
       raw("A", ["SYN"], 10),

@@ -1,7 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { Lab } from "../../cmd/scenarios/_lab.ts";
-import { segmentIn, Streams } from "../../lib/observe/_packets.ts";
+import { segmentIn } from "../../lib/observe/_segment_in.ts";
+import { StreamNumbers } from "../../lib/observe/_stream_numbers.ts";
 import type { CallEvent, TraceEvent } from "../../lib/observe/events.ts";
 import { pcapng, type PcapPacket } from "../../lib/observe/pcapng.ts";
 import { flagsText, type Segment } from "../../lib/observe/segment.ts";
@@ -16,10 +17,10 @@ import { anyTrace } from "./_traces.ts";
 
 /** As the kernel would number them. */
 function segmentsOf(packets: readonly PcapPacket[]): Segment[] {
-  const streams = new Streams();
+  const numbers = new StreamNumbers();
   return packets.map((packet) => {
     assert(packet.bytes.length < (packet.size ?? 0) || checksumsHold(packet.bytes), "a checksum");
-    return streams.relative(segmentIn(packet, 101)!);
+    return numbers.relative(segmentIn(packet, 101)!);
   });
 }
 

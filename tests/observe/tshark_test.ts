@@ -3,7 +3,8 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { dial } from "../../lib/client/dial.ts";
-import { PcapReader, type RawSegment, segmentIn } from "../../lib/observe/_packets.ts";
+import { PcapReader } from "../../lib/observe/_pcap_reader.ts";
+import { type RawSegment, segmentIn } from "../../lib/observe/_segment_in.ts";
 import { type Segment, TCP_FLAGS } from "../../lib/observe/segment.ts";
 import { capture } from "../../lib/observe/wire.ts";
 import { echo } from "../../lib/server/echo.ts";
