@@ -22,7 +22,7 @@ import { MissingPermissionError, need } from "./_permissions.ts";
 import { type ProxyFlags, unixPath } from "./_proxy_flags.ts";
 import { listening } from "./_proxy_tls.ts";
 import { onHangup } from "./_reload.ts";
-import { serveUntilInterrupted } from "./_serving.ts";
+import { serveUntilInterrupted, tellAcceptError } from "./_serving.ts";
 import { hearSupervisor, needReusePort, superviseWorkers } from "./_workers.ts";
 
 /** What {@linkcode runProxy} is told besides its flags. */
@@ -156,9 +156,6 @@ function tellEvent(log: Log, event: ServerEvent): void {
         peer: formatAddr(event.remoteAddr),
       });
     case "acceptError":
-      return log.warn("accepting failed, again in {retryIn} ms: {why}", {
-        retryIn: event.retryIn,
-        why: explainLine(event.error, { op: "accept" }),
-      });
+      return tellAcceptError(log, event);
   }
 }

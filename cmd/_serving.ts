@@ -7,7 +7,7 @@
 import { formatAddr, tcpAddr } from "../lib/addr.ts";
 import { explain, explainLine } from "../lib/errors.ts";
 import type { DrainReport } from "../lib/server/drain.ts";
-import type { ClosedEvent, ServerEvent } from "../lib/server/events.ts";
+import type { AcceptErrorEvent, ClosedEvent, ServerEvent } from "../lib/server/events.ts";
 import type { ServeTcpOptions } from "../lib/server/options.ts";
 import { serveTcp, type TcpServer } from "../lib/server/server.ts";
 import type { ConnInfo, TcpHandler } from "../lib/server/session.ts";
@@ -66,12 +66,19 @@ function teller(log: Log): (event: ServerEvent) => void {
           why: event.reason === "full" ? "all places are taken" : "the server has ended",
         });
       case "acceptError":
-        return log.warn("accepting failed, again in {retryIn} ms: {why}", {
-          retryIn: event.retryIn,
-          why: explainLine(event.error, { op: "accept" }),
-        });
+        return tellAcceptError(log, event);
     }
   };
+}
+
+/** Says that nobody was accepted: a client's doing, or ours. */
+export function tellAcceptError(log: Log, { error, retryIn }: AcceptErrorEvent): void {
+  if (retryIn === 0) {
+    log.info("a client reset its connection before it was accepted: who it was is not known");
+  } else {
+    const why = explainLine(error, { op: "accept" });
+    log.warn("accepting failed, again in {retryIn} ms: {why}", { retryIn, why });
+  }
 }
 
 /** A handler's mistake, with its stack: nobody foresaw it. */

@@ -85,6 +85,16 @@ needs(STARTING, "cmd/echo.ts says in one word that a client reset", async () => 
   await echo.logged(/#1 \S+ closed by the peer: reset \(ECONNRESET\): 0 bytes in, \d+ out/);
 });
 
+needs(STARTING, "cmd/echo.ts says that a client was gone before it was accepted", async () => {
+  await using echo = await start("echo", ["--port", "0"]);
+  const addr = await echo.addr();
+  echo.kill("SIGSTOP"); // the kernel shakes hands all the same
+  const conn = await dialResettable(addr);
+  conn.reset();
+  echo.kill("SIGCONT");
+  await echo.logged(/a client reset its connection before it was accepted/);
+});
+
 needs(STARTING, "cmd/echo.ts refuses whom it has no place for, and says so", async () => {
   const limits = ["--max-conns", "1", "--when-full", "refuse"];
   await using echo = await start("echo", ["--port", "0", ...limits]);
