@@ -421,7 +421,7 @@ needs(FILES, "openSource() sends files only", async () => {
   await using folder = await Folder.make();
   const error = await assertRejects(() => openSource(folder.path), TransferError, "must be a file");
   assertEquals(error.fault, "storage");
-  await assertRejects(() => openSource(folder.at("none")), TransferError, "No such file");
+  await assertRejects(() => openSource(folder.at("none")), TransferError, "as it is not there");
 });
 
 async function say(to: MemoryConn, text: string): Promise<void> {
