@@ -121,8 +121,11 @@ for (const turnBy of ["socket", "timer"] as const) {
 
 Deno.test("in a crowd, nobody is lent what had ended before he asked", async () => {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  /** Those that the server has ended, by the client's port. */
+  /** Which connection has a client's port now: the kernel gives one again once it is free. */
+  const numbers = new Map<number, number>();
+  /** Those that the server has ended. */
   const ended = new Set<number>();
+  let opened = 0;
   const roll = dice(1);
   const answer = async (conn: Deno.TcpConn) => {
     using _conn = conn;
@@ -132,7 +135,7 @@ Deno.test("in a crowd, nobody is lent what had ended before he asked", async () 
       for (let pause = roll() * 20; pause > 0; pause--) await undefined;
       if (roll() > 0.2) continue;
       conn.close(); // which has put FIN into the client's kernel when it returns
-      ended.add(conn.remoteAddr.port);
+      ended.add(numbers.get(conn.remoteAddr.port)!);
       return;
     }
   };
@@ -142,13 +145,16 @@ Deno.test("in a crowd, nobody is lent what had ended before he asked", async () 
   })();
   let lent = 0;
   {
-    await using pool = tcpPool(listener.addr, { max: 8 });
+    await using pool = tcpPool(listener.addr, {
+      max: 8,
+      prepare: ({ localAddr }) => void numbers.set(localAddr.port, opened++),
+    });
     await Promise.all(Array.from({ length: 24 }, async () => {
       for (let i = 0; i < 50; i++) {
         const before = new Set(ended);
         using lease = await pool.acquire();
-        const { port } = lease.value.localAddr;
-        assert(!before.has(port), `port ${port} had ended before`);
+        const number = numbers.get(lease.value.localAddr.port)!;
+        assert(!before.has(number), `number ${number} had ended before`);
         lent++;
         // It may have ended since, which is the borrower's to see.
         await ask(lease.value).catch(() => lease.destroy());
