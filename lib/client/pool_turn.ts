@@ -37,6 +37,8 @@ export class Turns implements Disposable {
   readonly #by: TurnBy;
   readonly #world: World;
   readonly #byte = new Uint8Array(1);
+  /** Longer than what comes: after a read that fills its buffer the next one tries in vain first. */
+  readonly #room = new Uint8Array(64);
   #bell: Bell | undefined;
   #running: Promise<void> | undefined;
   #next: Promise<void> | undefined;
@@ -82,7 +84,7 @@ export class Turns implements Disposable {
 
   #ring({ ear, rope }: Bell): Promise<unknown> {
     // The read must wait before there is a byte: one that finds it there asks for no events.
-    const heard = ear.read(this.#byte);
+    const heard = ear.read(this.#room);
     rope.write(this.#byte).catch(() => ear[Symbol.dispose]());
     return heard;
   }
