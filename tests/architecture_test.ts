@@ -98,7 +98,7 @@ const FLOORS: readonly (readonly [name: string, files: RegExp])[] = [
   ],
   [
     "waits",
-    /^lib\/(stream\/|framing\/|transfer\/|client\/(pool|eyeballs\.)|proxy\/(health\.|proxy_protocol|receive_|read_ahead|replay|server_queue|redispatch|tap\.)|observe\/(mod|trace|kernel|wire|_ask|_tool)\.|load\/)/,
+    /^lib\/(stream\/|framing\/|transfer\/|client\/(pool|eyeballs\.)|proxy\/(health\.|proxy_protocol|receive_|read_ahead|replay|server_queue|redispatch|tap\.)|observe\/(mod|trace|kernel|wire|_ask|_tool)\.)/,
   ],
   ["decides", /^lib\/(addr|bytes|errors\w*|world|client\/\w+|observe\/\w+|proxy\/\w+)\.ts$/],
 ];
