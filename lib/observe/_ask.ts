@@ -29,15 +29,22 @@ export async function socketsOn(
   if (ports?.length === 0 || states.length === 0) return [];
   const fits = fitting(filter, ports);
   if (os === "darwin") {
-    return parseNetstat(await run("netstat", ["-an", "-p", "tcp"])).filter(fits);
+    const report = parseNetstat(await run("netstat", ["-anl", "-p", "tcp"]));
+    return whole("netstat", report).filter(fits);
   }
   const [only] = states.length === 1 ? states : [];
   const args = ["-tinaHo", ...processes ? ["-p"] : [], ...expression(states, ports ?? [])];
-  const { sockets, unread } = parseSs(await run("ss", args), only);
-  if (unread.length > 0) {
-    throw new KernelUnavailableError("ss", "failed", `ss printed ${JSON.stringify(unread[0])}`);
-  }
-  return sockets.filter(fits);
+  return whole("ss", parseSs(await run("ss", args), only)).filter(fits);
+}
+
+/** All sockets of a report, if it could be read as a whole. */
+function whole(
+  tool: string,
+  { sockets, unread }: { sockets: KernelSocket[]; unread: readonly string[] },
+): KernelSocket[] {
+  if (unread.length === 0) return sockets;
+  const printed = `${tool} printed ${JSON.stringify(unread[0])}`;
+  throw new KernelUnavailableError(tool, "failed", printed);
 }
 
 /** Those of either end that are wanted; all, if it does not say. */

@@ -1,5 +1,6 @@
 /**
- * What `netstat -an -p tcp` prints on macOS, where there is no `ss`.
+ * What `netstat -anl -p tcp` prints on macOS, where there is no `ss`. Without the `l` it cuts
+ * addresses of IPv6 off.
  *
  * @module
  */
@@ -14,29 +15,48 @@ const STATES = new Map<string, TcpState>([
   ["SYN_RCVD", "SYN-RECEIVED"],
 ]);
 
-/** Reads all of it; what is no socket of TCP is passed over. */
-export function parseNetstat(text: string): KernelSocket[] {
-  return text.split("\n").flatMap((line) => {
-    const [family = "", receive, send, local = "", peer = "", name = ""] = line.trim().split(/\s+/);
-    const state = STATES.get(name);
-    const ends = [local, peer].map(parseEnd);
-    if (!family.startsWith("tcp") || state === undefined || !ends[0] || !ends[1]) return [];
-    return [{
-      state,
-      local: ends[0],
-      peer: ends[1],
-      recvQueue: Number(receive),
-      sendQueue: Number(send),
-      flags: [],
-      info: {},
-    }];
-  });
+/** What was printed: the sockets, and the lines of TCP that are none. */
+export interface NetstatReport {
+  /** The sockets, in order. */
+  readonly sockets: KernelSocket[];
+  /** Lines that could not be read, so that nothing is left out in silence. */
+  readonly unread: string[];
+}
+
+/** Reads all of it; what is not of TCP is passed over. */
+export function parseNetstat(text: string): NetstatReport {
+  const sockets: KernelSocket[] = [];
+  const unread: string[] = [];
+  for (const line of text.split("\n")) {
+    if (!line.startsWith("tcp")) continue;
+    const socket = parseLine(line);
+    if (socket === undefined) unread.push(line.trim());
+    else sockets.push(socket);
+  }
+  return { sockets, unread };
+}
+
+function parseLine(line: string): KernelSocket | undefined {
+  const [, receive = "", send = "", local = "", peer = "", name = ""] = line.split(/\s+/);
+  const state = STATES.get(name);
+  const ends = [local, peer].map(parseEnd);
+  if (state === undefined || !ends[0] || !ends[1]) return undefined;
+  if (!/^\d+$/.test(receive) || !/^\d+$/.test(send)) return undefined;
+  return {
+    state,
+    local: ends[0],
+    peer: ends[1],
+    recvQueue: Number(receive),
+    sendQueue: Number(send),
+    flags: [],
+    info: {},
+  };
 }
 
 /** `127.0.0.1.8080`, `::1.8080`, `*.*`. */
 function parseEnd(text: string): TcpAddr | undefined {
   const dot = text.lastIndexOf(".");
   const port = text.slice(dot + 1);
-  if (dot < 1 || !/^(\*|\d{1,5})$/.test(port)) return undefined;
+  if (dot < 1 || !/^(\*|\d{1,5})$/.test(port) || Number(port) > 65535) return undefined;
   return tcpAddr(text.slice(0, dot), port === "*" ? 0 : Number(port));
 }

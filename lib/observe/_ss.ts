@@ -122,7 +122,8 @@ function facts(rest: readonly string[], holders: readonly SocketProcess[][]): Fa
     const next = rest[at + 1] ?? "";
     if (key === "timer") timer = parseTimer(value!);
     else if (key === "users") processes = holders[Number(value)];
-    else if (key !== undefined) info[key] = value!;
+    // `version: 1.3`: of TLS in the kernel, what it is stands behind a space.
+    else if (key !== undefined) info[key] = value || (next.includes(":") ? "" : rest[++at] ?? "");
     // `send 131072000bps`: a name and its rate are two words.
     else if (/^[a-z_]+$/.test(word) && /^[\d.]+[KMG]?bps$/.test(next)) info[word] = rest[++at]!;
     else flags.push(word);
@@ -145,8 +146,11 @@ function milliseconds(text: string): number {
     Number(fraction);
 }
 
-/** One of `(("deno",pid=7,fd=21),("node",pid=8,fd=3))`, with what follows it. */
-const USER = /\("([^]{0,64}?)",pid=(\d+),fd=(\d+)\)(,(?=\()|\))/y;
+/**
+ * One of `(("deno",pid=7,fd=21),("node",pid=8,fd=3))`, with what follows it. Before iproute2 3.17
+ * it was `(("deno",7,21))`.
+ */
+const USER = /\("([^]{0,64}?)",(?:pid=)?(\d+),(?:fd=)?(\d+)\)(,(?=\()|\))/y;
 
 /**
  * Takes all who hold sockets out of the text, and leaves `users:NUMBER`. It comes first, as `ss`

@@ -37,7 +37,8 @@ export interface SocketsOptions {
 
 /**
  * The TCP sockets of this network namespace, of IPv4 and IPv6, listeners included. CLOSED is no
- * connection at all, and Linux shows none in it.
+ * connection at all: who is in it has a port, and neither listens nor dials. Linux shows those
+ * from 6.8 on, if `ss` is as new.
  *
  * @throws {KernelUnavailableError} If the kernel cannot be asked.
  * @throws {RangeError} If a port is not 1 to 65535.

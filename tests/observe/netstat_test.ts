@@ -35,7 +35,7 @@ function ask(os: string, answer: string, filter: SocketFilter = {}, started: str
 Deno.test("sockets() on macOS asks netstat, and knows every state by its name there", async () => {
   const started: string[] = [];
   const found = await ask("darwin", RECORDED, {}, started);
-  assertEquals(started, ["netstat -an -p tcp"]);
+  assertEquals(started, ["netstat -anl -p tcp"]);
   assertEquals(new Set(found.map(({ state }) => state)), new Set(TCP_STATES));
   assertEquals(found.length, 12);
   assertEquals(found[1], {
@@ -101,6 +101,11 @@ Deno.test("sockets() rather fails than leaves out a line that it cannot read", a
     'Cannot ask the kernel: ss printed "some thing else"',
   );
   assertEquals([error.tool, error.why], ["ss", "failed"]);
+  await assertRejects(
+    () => ask("darwin", `${RECORDED}tcp4 0 0 127.0.0.1.1 127.0.0.1.2 11\n`),
+    KernelUnavailableError,
+    'Cannot ask the kernel: netstat printed "tcp4 0 0 127.0.0.1.1 127.0.0.1.2 11"',
+  );
 });
 
 Deno.test("sockets() refuses a port that is none", async () => {

@@ -82,6 +82,23 @@ Deno.test("parseSs() reads who holds a socket, whatever the program is called", 
   assertEquals(socket?.flags, ["<->"]);
 });
 
+Deno.test("parseSs() reads who holds a socket as it was printed until 2014", () => {
+  const socket = one('LISTEN 0 1 *:1 *:* users:(("sshd",123,3),("sshd",124,3))');
+  assertEquals(socket?.processes, [
+    { name: "sshd", pid: 123, fd: 3 },
+    { name: "sshd", pid: 124, fd: 3 },
+  ]);
+});
+
+Deno.test("parseSs() reads what stands apart from its name, as of TLS in the kernel", () => {
+  const socket = one(
+    "ESTAB 0 0 1.1.1.1:1 1.1.1.1:2 ts tcp-ulp-tls version: 1.3 cipher: aes-gcm-128 rxconf: rto:204",
+  );
+  assertEquals(socket?.info, { version: "1.3", cipher: "aes-gcm-128", rxconf: "", rto: "204" });
+  assertEquals(socket?.flags, ["ts", "tcp-ulp-tls"]);
+  assertEquals(one("ESTAB 0 0 1.1.1.1:1 1.1.1.1:2 txconf:")?.info, { txconf: "" });
+});
+
 Deno.test("parseSs() is not misled by a program that has a strange name", () => {
   const names = ['a"b', '"(((', "x\nLISTEN 0 0", "\n ", "back\\", 'a",pid=1,fd=1', "("];
   for (const name of names) {
@@ -158,7 +175,9 @@ tcp4       0      0  127.0.0.1.1            127.0.0.1.2            SYN_RCVD
 udp4       0      0  *.5353                 *.*
 `;
   const end = (hostname: string, port: number) => ({ transport: "tcp", hostname, port });
-  assertEquals(parseNetstat(text).map(({ state, local, recvQueue }) => [state, local, recvQueue]), [
+  const { sockets, unread } = parseNetstat(text);
+  assertEquals(unread, []);
+  assertEquals(sockets.map(({ state, local, recvQueue }) => [state, local, recvQueue]), [
     ["ESTABLISHED", end("127.0.0.1", 8080), 0],
     ["CLOSE-WAIT", end("::1", 8080), 3],
     ["LISTEN", end("*", 8080), 0],
@@ -166,6 +185,19 @@ udp4       0      0  *.5353                 *.*
   ]);
 });
 
+Deno.test("parseNetstat() keeps what it cannot read of TCP, and passes over all else", () => {
+  const lines = [
+    "tcp4 0 0 127.0.0.1.1 127.0.0.1.2 BOUND",
+    "tcp4 0 0 127.0.0.1.http 127.0.0.1.2 LISTEN",
+    "tcp4 0 0 127.0.0.1.65536 127.0.0.1.2 LISTEN",
+    "tcp4 x 0 127.0.0.1.1 127.0.0.1.2 LISTEN",
+    "tcp4 0 x 127.0.0.1.1 127.0.0.1.2 LISTEN",
+    "tcp4 0 0 127.0.0.1.1",
+  ];
+  const text = ["Some tcp sockets may have been deleted.", ...lines, ""].join("\n");
+  assertEquals(parseNetstat(text), { sockets: [], unread: lines });
+});
+
 Deno.test("parseNetstat() throws at nothing", () => {
-  fc.assert(fc.property(fc.string(), (text) => void parseNetstat(text)));
+  fc.assert(fc.property(fc.string(), (text) => void parseNetstat(`tcp4 ${text}`)));
 });
