@@ -19,10 +19,15 @@ export interface PacketFile {
   readonly summary: string;
 }
 
+const CAPTURED = "Captured on loopback, where kernels leave the checksums of TCP out.";
+
 const MADE_UP =
-  "Synthesised from what the programs called: nothing was captured. Bytes, their order " +
-  "and the ends of connections are true; acknowledgements, windows and what a kernel does by " +
-  "itself are not known.";
+  "Synthesised from what the programs called, not captured. Bytes, their order and the ends of " +
+  "connections are true; acknowledgements, windows and what a kernel does by itself are not known.";
+
+const BOTH =
+  "Some connections were captured on loopback, the others are synthesised from what the programs " +
+  "called: each packet's interface says which.";
 
 /** The packets of a scenario that has come to its end. */
 export function packetFile(name: string, trace: Trace, wires: readonly LabWire[]): PacketFile {
@@ -33,21 +38,20 @@ export function packetFile(name: string, trace: Trace, wires: readonly LabWire[]
   const interfaces: PcapInterface[] = [];
   if (captured.length > 0) {
     const linkType = wires.find(({ packets }) => packets.length > 0)!.linkType;
-    interfaces.push({ name: "lo", linkType, description: "Captured", packets: captured });
+    interfaces.push({ name: "lo", linkType, description: CAPTURED, packets: captured });
   }
   if (made.length > 0 || captured.length === 0) {
     interfaces.push({ name: "synthesised", linkType: 101, description: MADE_UP, packets: made });
   }
-  const comment = `tcplab, ${name}: ${made.length === 0 ? "captured on loopback" : MADE_UP}`;
+  const origin = captured.length === 0 ? MADE_UP : made.length === 0 ? CAPTURED : BOTH;
+  const comment = `tcplab, ${name}. ${origin}`;
   return { bytes: pcapng(interfaces, { comment }), summary: summary(captured.length, made.length) };
 }
 
 function summary(captured: number, made: number): string {
-  const parts = [
-    ...captured > 0 ? [`${captured} packets captured`] : [],
-    ...made > 0 || captured === 0
-      ? [`${made} packets synthesised from the calls, since nothing was captured`]
-      : [],
-  ];
-  return parts.join(", ");
+  if (captured === 0) {
+    return `${made} packets synthesised from the calls, since nothing was captured`;
+  }
+  const more = `, and ${made} synthesised from the calls on connections that were not`;
+  return `${captured} packets captured${made === 0 ? "" : more}`;
 }
