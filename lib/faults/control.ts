@@ -121,8 +121,7 @@ type Answer = (
 /** What is done for which methods at which paths; `*` is a name. */
 const ROUTES: readonly [path: string, methods: Record<string, Answer>][] = [
   ["/proxies", {
-    GET: ({ proxies }) =>
-      json(200, Object.fromEntries(proxies.all.map((proxy) => [proxy.name, proxy.json()]))),
+    GET: ({ proxies }) => json(200, byName(proxies.all)),
     POST: async ({ proxies }, body) => json(201, await proxies.create(body)),
   }],
   ["/populate", { POST: populate }],
@@ -172,7 +171,13 @@ class Api {
 
   async fetch(request: Request): Promise<Response> {
     if (!URL.canParse(request.url)) return plain(400, "400 Bad Request: malformed Host header\n");
-    const names = pathOf(request);
+    const { pathname, search } = new URL(request.url);
+    if (pathname.includes("//")) {
+      const Location = pathname.replaceAll(/\/{2,}/g, "/") + search;
+      return new Response(null, { status: 301, headers: { Location } });
+    }
+    const names = namesIn(pathname);
+    if (names === undefined) return plain(400, "400 Bad Request");
     const route = ROUTES.find(([path]) => matches(path.split("/").slice(1), names));
     if (route === undefined) return plain(404, "404 page not found\n");
     const answer = Object.hasOwn(route[1], request.method) ? route[1][request.method] : undefined;
@@ -238,10 +243,24 @@ function metrics({ proxies }: Api): Response {
 }
 
 function json(status: number, value: unknown): Response {
-  return new Response(JSON.stringify(value), {
+  return new Response(typeof value === "string" ? value : encoded(value), {
     status,
     headers: { "Content-Type": "application/json" },
   });
+}
+
+/** JSON as Go writes it, which could stand within HTML. */
+function encoded(value: unknown): string {
+  return JSON.stringify(value).replace(
+    /[<>&\u2028\u2029]/g,
+    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}
+
+/** An object of the proxies, sorted by name, which an object of ours could not be for numbers. */
+function byName(proxies: readonly ToxiProxy[]): string {
+  const sorted = proxies.toSorted((a, b) => a.name < b.name ? -1 : 1);
+  return `{${sorted.map((proxy) => `${encoded(proxy.name)}:${encoded(proxy.json())}`).join(",")}}`;
 }
 
 function nothing(): Response {
@@ -259,7 +278,7 @@ function plain(status: number, text: string): Response {
 function failure(error: unknown): Response {
   const message = error instanceof Error ? error.message : String(error);
   const status = error instanceof ToxiError ? error.status : 500;
-  return plain(status, `${JSON.stringify({ error: message, status })}\n`);
+  return plain(status, `${encoded({ error: message, status })}\n`);
 }
 
 async function bodyOf(request: Request): Promise<string> {
@@ -272,17 +291,16 @@ async function bodyOf(request: Request): Promise<string> {
     }
     parts.push(part);
   }
-  const decoder = new TextDecoder();
+  const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
   return parts.map((part) => decoder.decode(part, { stream: true })).join("") + decoder.decode();
 }
 
-/** The names in the path; what is no proper escape is not decoded. */
-function pathOf(request: Request): string[] {
-  const { pathname } = new URL(request.url);
+/** The names in a path, unless its escapes are wrong. */
+function namesIn(pathname: string): string[] | undefined {
   try {
     return decodeURIComponent(pathname).split("/").slice(1);
   } catch {
-    return pathname.split("/").slice(1);
+    return undefined;
   }
 }
 

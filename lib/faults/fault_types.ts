@@ -34,7 +34,7 @@ export interface Attribute {
   readonly default: AttributeValue;
   /** The only values there are, if there are few. */
   readonly values?: readonly string[];
-  /** Whether toxiproxy has none, so that it is shown only where it was given. */
+  /** Whether toxiproxy has none, or none like it, so that it is shown only where it was given. */
   readonly extra?: boolean;
 }
 
@@ -58,7 +58,8 @@ const choice = (...values: string[]): Attribute => ({
   values,
 });
 const extra = (attribute: Attribute): Attribute => ({ ...attribute, extra: true });
-const unit: Attribute = { kind: "string", default: "chunk" };
+/** toxiproxy-cli panics at text. */
+const unit: Attribute = { kind: "string", default: "chunk", extra: true };
 
 type Values = Readonly<Record<string, AttributeValue>>;
 const count = (values: Values, name: string, least = 0): number =>

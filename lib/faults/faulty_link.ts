@@ -5,7 +5,7 @@
  */
 
 import { formatAddr, type TcpAddr, tcpAddr } from "../addr.ts";
-import { closeAbruptly } from "../stream/close.ts";
+import { closeAbruptly, closeLingering } from "../stream/close.ts";
 import type { Resettable } from "../stream/conn.ts";
 import { dialPort, openPort, type Port } from "./_port.ts";
 import { CLOSE, RST } from "./fault.ts";
@@ -45,6 +45,13 @@ export interface FaultyLinkOptions extends FaultsOptions {
    * @default {10000}
    */
   connectTimeout?: number;
+  /**
+   * What a client gets if the server cannot be reached: `reset` is a RST, of which its connect()
+   * may tell already, as without a link; `close` is FIN, upon which its connect() succeeds.
+   *
+   * @default {"reset"}
+   */
+  unreachable?: "reset" | "close";
 }
 
 /** A port that leads to a server through faults. */
@@ -76,8 +83,7 @@ export interface FaultyLink extends FaultyConnections {
  * Listens, and leads each client to `target` through the faults. When it resolves, clients can
  * connect to `addr`.
  *
- * While there is no fault, bytes are copied as by {@linkcode relay}. A client for whom the server
- * cannot be reached is reset, as it would find out without a link.
+ * While there is no fault, bytes are copied as by {@linkcode relay}.
  *
  * @throws {TypeError | RangeError} If an option is wrong.
  * @throws {Deno.errors.AddrInUse} If the port is taken.
@@ -98,6 +104,8 @@ class OverTcp extends Connections implements FaultyLink {
   #addr: TcpAddr | undefined;
   #port: number;
   readonly #resets: boolean;
+  readonly #unreachable: "reset" | "close";
+  readonly #lingerTimeout: number;
   #open: Promise<Port> | undefined;
   /** Aborts what is being dialled. */
   #closing = new AbortController();
@@ -105,6 +113,12 @@ class OverTcp extends Connections implements FaultyLink {
   constructor(target: { hostname: string; port: number }, options: FaultyLinkOptions) {
     super(options);
     const { hostname = "127.0.0.1", port = 0, connectTimeout = 10_000, resets = true } = options;
+    const { unreachable = "reset", lingerTimeout = 500 } = options;
+    if (unreachable !== "reset" && unreachable !== "close") {
+      throw new TypeError(
+        `Cannot make a link as 'unreachable' must be reset or close: current value is ${unreachable}`,
+      );
+    }
     if (!(connectTimeout > 0)) {
       throw new RangeError(
         `Cannot make a link as 'connectTimeout' must be > 0: current value is ${connectTimeout}`,
@@ -115,6 +129,8 @@ class OverTcp extends Connections implements FaultyLink {
     this.#port = port;
     this.#connectTimeout = connectTimeout;
     this.#resets = resets;
+    this.#unreachable = unreachable;
+    this.#lingerTimeout = lingerTimeout;
   }
 
   get addr(): TcpAddr {
@@ -172,10 +188,12 @@ class OverTcp extends Connections implements FaultyLink {
       const timeout = this.#connectTimeout;
       server = await dialPort(target, this.#resets, { timeout, signal, world });
     } catch (error) {
-      closeAbruptly(client);
-      if (signal.aborted) return;
+      if (signal.aborted) return void closeAbruptly(client);
       const what = formatAddr(target);
       this.tell({ at: world.now(), connection, type: "unreachable", what, error });
+      const timeout = this.#lingerTimeout;
+      if (this.#unreachable === "reset") closeAbruptly(client);
+      else await closeLingering(client, { timeout, signal, world });
       return;
     }
     if (signal.aborted) { // in the meantime

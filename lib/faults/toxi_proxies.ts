@@ -3,7 +3,17 @@
 import { formatAddr } from "../addr.ts";
 import type { AttributeValue, FaultType } from "./fault_types.ts";
 import { FAULT_TYPES } from "./fault_types.ts";
-import { decodeFirst, fieldsOf, GoJsonError, type GoType, kindOf } from "./_go_json.ts";
+import {
+  decodeFirst,
+  fieldsOf,
+  GoJsonError,
+  GoObject,
+  type GoStruct,
+  type GoType,
+  type GoValue,
+  kindOf,
+} from "./_go_json.ts";
+import { goListenAddr } from "./_go_addr.ts";
 import type { FaultyLink } from "./faulty_link.ts";
 import { badBody, listenError, ToxiError } from "./toxi_error.ts";
 import {
@@ -15,15 +25,23 @@ import {
   ToxiProxy,
 } from "./toxi_proxy.ts";
 
-const PROXY = { name: "Proxy", package: "toxiproxy" };
+const PROXY: GoStruct = { type: "toxiproxy.Proxy", name: "Proxy" };
 const PROXY_FIELDS = {
   name: "string",
   listen: "string",
   upstream: "string",
   enabled: "bool",
 } as const;
-const WRAPPER = { name: "ToxicWrapper", package: "toxics" };
-const POPULATED = '[]struct { toxiproxy.Proxy; Enabled *bool "json:\\"enabled\\"" }';
+const POPULATED: GoStruct = {
+  type: 'struct { toxiproxy.Proxy; Enabled *bool "json:\\"enabled\\"" }',
+  name: "",
+};
+const WRAPPER: GoStruct = { type: "toxics.ToxicWrapper", name: "ToxicWrapper" };
+const CHANGE: GoStruct = {
+  type:
+    'struct { Attributes interface {} "json:\\"attributes\\""; Toxicity float32 "json:\\"toxicity\\"" }',
+  name: "",
+};
 
 interface ProxyInput {
   name?: string;
@@ -53,7 +71,7 @@ export class ToxiProxies implements AsyncDisposable {
   }
 
   async create(body: string): Promise<ProxyJson> {
-    const input = decoded(() => fieldsOf(decodeFirst(body), PROXY, PROXY_FIELDS) as ProxyInput);
+    const input = decoded(() => proxyIn(decodeFirst(body), PROXY));
     const { name = "", listen = "", upstream = "", enabled = true } = input;
     required({ name, upstream });
     if (this.#proxies.has(name)) throw new ToxiError("proxy already exists", 409);
@@ -75,10 +93,10 @@ export class ToxiProxies implements AsyncDisposable {
       const value = decodeFirst(body);
       if (value !== null && !Array.isArray(value)) {
         throw new GoJsonError(
-          `json: cannot unmarshal ${kindOf(value)} into Go value of type ${POPULATED}`,
+          `json: cannot unmarshal ${kindOf(value)} into Go value of type []${POPULATED.type}`,
         );
       }
-      return (value ?? []).map((item) => fieldsOf(item, PROXY, PROXY_FIELDS) as ProxyInput);
+      return (value ?? []).map((item) => proxyIn(item, POPULATED));
     });
     for (const [i, { name = "", upstream = "" }] of inputs.entries()) {
       required({ name, upstream }, ` at proxy ${i + 1}`);
@@ -89,6 +107,7 @@ export class ToxiProxies implements AsyncDisposable {
         done.push(existing.json());
         continue;
       }
+      if (existing) checkListen(listen);
       await existing?.stop();
       done.push((await this.#add(name, listen, upstream, enabled)).json());
     }
@@ -96,8 +115,9 @@ export class ToxiProxies implements AsyncDisposable {
 
   async update(name: string, body: string): Promise<ProxyJson> {
     const proxy = this.get(name);
-    const input = decoded(() => fieldsOf(decodeFirst(body), PROXY, PROXY_FIELDS) as ProxyInput);
+    const input = decoded(() => proxyIn(decodeFirst(body), PROXY));
     const { listen = proxy.listen, upstream = proxy.upstream, enabled = proxy.enabled } = input;
+    checkListen(listen);
     if (!proxy.isAt(listen, upstream)) await proxy.move(listen, upstream);
     if (enabled && !proxy.enabled) await start(proxy);
     if (!enabled) await proxy.stop();
@@ -126,42 +146,44 @@ export class ToxiProxies implements AsyncDisposable {
   }
 
   addToxic(proxy: ToxiProxy, body: string): ToxicJson {
-    const input = decoded(() =>
+    const given = decoded(() =>
       fieldsOf(decodeFirst(body), WRAPPER, {
         name: "string",
         type: "string",
         stream: "string",
         toxicity: "float32",
-        attributes: "any",
+        // What Go reads them into while it does not know the type yet.
+        attributes: "toxics.NoopToxic",
       })
     );
-    const { stream: told = "downstream", type = "", toxicity = 1 } = input as Partial<ToxicJson>;
+    const input = Object.fromEntries(given) as Partial<Omit<ToxicJson, "stream">>;
+    const { type = "", toxicity = 1 } = input;
+    const told = (Object.fromEntries(given) as { stream?: string }).stream ?? "downstream";
     const stream = told.toLowerCase();
     if (!isStream(stream)) {
       throw new ToxiError("stream was invalid, can be either upstream or downstream", 400);
     }
-    const name = (input.name as string | undefined) || `${type}_${told}`;
+    const name = input.name || `${type}_${told}`;
     if (!Object.hasOwn(FAULT_TYPES, type)) throw new ToxiError("invalid toxic type", 400);
     if (proxy.toxics.some((toxic) => toxic.name === name)) {
       throw new ToxiError("toxic already exists", 409);
     }
-    const attributes = attributesIn(type, input.attributes, defaultsOf(type));
-    const toxic = { attributes, name, type, stream, toxicity: checkToxicity(toxicity) };
+    const attributes = attributesIn(type, given, defaultsOf(type));
+    const toxic = { attributes, name, type, stream, toxicity };
     proxy.add(toxic);
     return toxic;
   }
 
   changeToxic(proxy: ToxiProxy, name: string, body: string): ToxicJson {
     const toxic = this.toxic(proxy, name);
-    const input = decoded(() =>
-      fieldsOf(decodeFirst(body), { name: "", package: "struct" }, {
-        attributes: "any",
+    const given = decoded(() =>
+      fieldsOf(decodeFirst(body), CHANGE, {
+        attributes: structOf(toxic.type),
         toxicity: "float32",
       })
     );
-    const { toxicity = toxic.toxicity } = input as Partial<ToxicJson>;
-    const attributes = attributesIn(toxic.type, input.attributes, toxic.attributes);
-    proxy.change(toxic, attributes, checkToxicity(toxicity));
+    const { toxicity = toxic.toxicity } = Object.fromEntries(given) as Partial<ToxicJson>;
+    proxy.change(toxic, attributesIn(toxic.type, given, toxic.attributes), toxicity);
     return toxic;
   }
 
@@ -187,13 +209,17 @@ async function start(proxy: ToxiProxy): Promise<void> {
   }
 }
 
-function isStream(text: string): text is ToxicStream {
-  return text === "upstream" || text === "downstream";
+/** What is no address cannot take the place of one that is. */
+function checkListen(listen: string): void {
+  try {
+    goListenAddr(listen);
+  } catch (error) {
+    throw new ToxiError((error as Error).message, 500, { cause: error });
+  }
 }
 
-/** toxiproxy takes any number; what is beyond always or never is the same as always or never. */
-function checkToxicity(toxicity: number): number {
-  return Math.min(1, Math.max(0, toxicity));
+function isStream(text: string): text is ToxicStream {
+  return text === "upstream" || text === "downstream";
 }
 
 function required(fields: Record<string, string>, where = ""): void {
@@ -210,25 +236,41 @@ function decoded<T>(decode: () => T): T {
   }
 }
 
-/** `old`, with what `value` says of the attributes that the type has. */
+function proxyIn(value: GoValue, struct: GoStruct): ProxyInput {
+  return Object.fromEntries(fieldsOf(value, struct, PROXY_FIELDS));
+}
+
+/** `old`, with what the attributes among `given` say of those that the type has. */
 function attributesIn(
   type: string,
-  value: unknown,
+  given: readonly [string, unknown][],
   old: ToxicJson["attributes"],
 ): ToxicJson["attributes"] {
-  if (value === undefined || value === null) return { ...old };
   const { attributes, toxic = type } = FAULT_TYPES[type] as FaultType;
   const types = Object.fromEntries(
-    Object.entries(attributes).map(([name, { kind }]): [string, GoType] => [name, GO_TYPES[kind]]),
+    Object.entries(attributes).map(([name, { kind }]): [string, GoType] => [
+      name,
+      type === "slicer" ? "int" : GO_TYPES[kind],
+    ]),
   );
-  const struct = { name: toxic, package: "toxics" };
-  const fields = decoded(() => fieldsOf(value, struct, types, `.attributes`));
-  for (const [name, given] of Object.entries(fields)) {
-    const { values } = attributes[name]!;
-    if (values === undefined || values.includes(given as string)) continue;
-    throw badBody(new GoJsonError(`'${name}' must be one of ${values.join(", ")}`));
+  const struct = { type: structOf(type), name: toxic, path: "attributes." };
+  const result = { ...old };
+  for (const [name, value] of given) {
+    if (name !== "attributes" || !(value instanceof GoObject)) continue;
+    for (const [attribute, told] of decoded(() => fieldsOf(value, struct, types))) {
+      const { values } = attributes[attribute]!;
+      if (values !== undefined && !values.includes(told as string)) {
+        throw badBody(new GoJsonError(`'${attribute}' must be one of ${values.join(", ")}`));
+      }
+      result[attribute] = told as AttributeValue;
+    }
   }
-  return { ...old, ...fields as Record<string, AttributeValue> };
+  return result;
+}
+
+/** Go's type for the attributes of a type of toxic. */
+function structOf(type: string): `toxics.${string}` {
+  return `toxics.${FAULT_TYPES[type]?.toxic ?? type}`;
 }
 
 const GO_TYPES = {

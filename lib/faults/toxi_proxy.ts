@@ -1,6 +1,7 @@
 /** A proxy as toxiproxy's API knows it: a name, two addresses, a switch, and toxics in a row. */
 
 import { formatAddr, parseAddr } from "../addr.ts";
+import { goListenAddr } from "./_go_addr.ts";
 import { type AttributeValue, FAULT_TYPES, makeFault } from "./fault_types.ts";
 import type { Direction } from "./fault.ts";
 import type { LinkEvent } from "./link_event.ts";
@@ -19,7 +20,7 @@ export interface ToxicJson {
   type: string;
   /** Which way. */
   stream: ToxicStream;
-  /** The part of all connections that have it. */
+  /** The part of all connections that have it; less than 0 is none, and more than 1 is all. */
   toxicity: number;
 }
 
@@ -96,10 +97,17 @@ export class ToxiProxy {
   async start(): Promise<void> {
     if (this.enabled) return;
     if (this.#link === undefined) {
-      const { hostname, port } = listenAddr(this.listen);
+      const { hostname, port } = goListenAddr(this.listen);
       const { onEvent, ...others } = this.#options;
       const tell = onEvent && ((event: LinkEvent) => onEvent(event, this.name));
-      const options = { ...others, hostname, port, ...tell && { onEvent: tell } };
+      const unreachable = "close"; // whoever asks whether a proxy is up has no server behind it
+      const options = {
+        unreachable,
+        ...others,
+        hostname,
+        port,
+        ...tell && { onEvent: tell },
+      } as const;
       const link = await faultyLink(targetAddr(this.upstream), options);
       for (const toxic of this.toxics) put(link, toxic);
       this.#link = link;
@@ -137,7 +145,7 @@ export class ToxiProxy {
   change(toxic: ToxicJson, attributes: ToxicJson["attributes"], toxicity: number): void {
     toxic.attributes = attributes;
     toxic.toxicity = toxicity;
-    this.#link?.change(toxic.name, { fault: faultOf(toxic), toxicity });
+    this.#link?.change(toxic.name, { fault: faultOf(toxic), toxicity: partOf(toxic) });
   }
 
   remove(toxic: ToxicJson): void {
@@ -168,18 +176,11 @@ export class ToxiProxy {
     if (upstream !== this.upstream) return false;
     if (listen === this.listen) return true;
     try {
-      return formatAddr(listenAddr(listen)) === this.listen;
+      return formatAddr(goListenAddr(listen)) === this.listen;
     } catch {
       return false;
     }
   }
-}
-
-/** Where to listen: as in Go, `:9000` is on all addresses; without anything, here alone. */
-export function listenAddr(text: string): { hostname: string; port: number } {
-  if (text === "") return { hostname: "127.0.0.1", port: 0 };
-  const { hostname, port } = parseAddr(text.startsWith(":") ? `[::]${text}` : text);
-  return { hostname: hostname === "localhost" ? "127.0.0.1" : hostname, port };
 }
 
 /** Where to lead. What is no address cannot be reached, which is found out as with any other. */
@@ -192,8 +193,13 @@ function targetAddr(text: string): { hostname: string; port: number } {
 }
 
 function put(link: FaultyLink, toxic: ToxicJson): void {
-  const { name, stream, toxicity } = toxic;
+  const { name, stream } = toxic;
+  const toxicity = partOf(toxic);
   link.add(name, stream === "upstream" ? "up" : "down", faultOf(toxic), { toxicity });
+}
+
+function partOf({ toxicity }: ToxicJson): number {
+  return Math.min(1, Math.max(0, toxicity));
 }
 
 function faultOf({ type, attributes }: ToxicJson) {

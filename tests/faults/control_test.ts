@@ -1,6 +1,6 @@
 /** toxiproxy's HTTP API to the letter: each route, and each kind of request that is wrong. */
 
-import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
 import { type ControlServer, serveControl, TOXIPROXY_VERSION } from "../../lib/faults/mod.ts";
 import {
   dialResettable,
@@ -122,6 +122,7 @@ Deno.test("control: each toxic of toxiproxy has its attributes, and ours are typ
     swallow_fin: {},
     rst_after_fin: { delay: 0 },
     corrupt: { rate: 0.001 },
+    drop: { rate: 0.1 },
   };
   for (const [type, attributes] of Object.entries(defaults)) {
     const { json } = await ask(control, "POST", "/proxies/db/toxics", { type });
@@ -253,7 +254,63 @@ Deno.test("control: what is wrong gets toxiproxy's status and words", async () =
       "/proxies/db/toxics",
       { type: "latency", name: "l", attributes: 5 },
       400,
-      `${bad}json: cannot unmarshal number into Go struct field .attributes of type toxics.LatencyToxic`,
+      `${bad}json: cannot unmarshal number into Go struct field ToxicWrapper.attributes of type toxics.NoopToxic`,
+    ],
+    [
+      "PATCH",
+      "/proxies/db/toxics/latency_downstream",
+      { attributes: [] },
+      400,
+      `${bad}json: cannot unmarshal array into Go struct field .attributes of type toxics.LatencyToxic`,
+    ],
+    [
+      "PATCH",
+      "/proxies/db/toxics/latency_downstream",
+      "7",
+      400,
+      `${bad}json: cannot unmarshal number into Go value of type struct { Attributes interface {} "json:\\"attributes\\""; Toxicity float32 "json:\\"toxicity\\"" }`,
+    ],
+    [
+      "POST",
+      "/proxies/db/toxics",
+      '{"type":"slicer","attributes":{"delay":1e3}}',
+      400,
+      `${bad}json: cannot unmarshal number 1e3 into Go struct field SlicerToxic.attributes.delay of type int`,
+    ],
+    [
+      "POST",
+      "/proxies/db/toxics",
+      '{"type":"latency","name":"l","attributes":{"latency":2.0}}',
+      400,
+      `${bad}json: cannot unmarshal number 2.0 into Go struct field LatencyToxic.attributes.latency of type int64`,
+    ],
+    [
+      "POST",
+      "/proxies/db/toxics",
+      '{"type":"latency","name":"l","toxicity":1e40}',
+      400,
+      `${bad}json: cannot unmarshal number 1e40 into Go struct field ToxicWrapper.toxicity of type float32`,
+    ],
+    [
+      "POST",
+      "/proxies",
+      "\ufeff{}",
+      400,
+      `${bad}invalid character 'ï' looking for beginning of value`,
+    ],
+    [
+      "POST",
+      "/proxies",
+      "\\",
+      400,
+      `${bad}invalid character '\\\\' looking for beginning of value`,
+    ],
+    [
+      "POST",
+      "/proxies",
+      "\x07",
+      400,
+      `${bad}invalid character '\\a' looking for beginning of value`,
     ],
     [
       "POST",
@@ -272,6 +329,20 @@ Deno.test("control: what is wrong gets toxiproxy's status and words", async () =
     [
       "POST",
       "/proxies",
+      { ...DB, name: "second", listen: listen.replace("127.0.0.1", "localhost") },
+      500,
+      `listen tcp ${listen}: bind: address already in use`,
+    ],
+    [
+      "POST",
+      "/proxies",
+      { ...DB, name: "second", listen: "192.0.2.1:0" },
+      500,
+      "listen tcp 192.0.2.1:0: bind: cannot assign requested address",
+    ],
+    [
+      "POST",
+      "/proxies",
       { ...DB, name: "second", listen: "nowhere" },
       500,
       "listen tcp: address nowhere: missing port in address",
@@ -283,6 +354,18 @@ Deno.test("control: what is wrong gets toxiproxy's status and words", async () =
       500,
       "listen tcp: address 99999: invalid port",
     ],
+    ...[
+      ["127.0.0.1:web", "address tcp/web: unknown port"],
+      ["::1:0", "address ::1:0: too many colons in address"],
+      ["[::1", "address [::1: missing ']' in address"],
+      ["[::1]", "address [::1]: missing port in address"],
+      ["[::1]x:0", "address [::1]x:0: missing port in address"],
+      ["127.1:0", "lookup 127.1: no such host"],
+      ["*:0", "lookup *: no such host"],
+    ].flatMap(([listen, error]): [string, string, unknown, number, string][] => [
+      ["POST", "/proxies", { ...DB, name: "second", listen }, 500, `listen tcp: ${error}`],
+      ["PATCH", "/proxies/db", { listen }, 500, error!], // and it listens where it did
+    ]),
     [
       "POST",
       "/proxies",
@@ -311,6 +394,85 @@ Deno.test("control: what Go reads is read: either case, unknown fields, null, an
   assertEquals(upstream.json.upstream, "b:1");
 });
 
+Deno.test("control: a field that comes twice counts twice, and a number is the one that was written", async () => {
+  await using control = await withDb();
+  const path = "/proxies/db/toxics";
+  const twice =
+    '{"type":"latency","attributes":{"latency":1},"attributes":{"jitter":2,"jitter":3}}';
+  assertEquals((await ask(control, "POST", path, twice)).json.attributes, {
+    latency: 1,
+    jitter: 3,
+  });
+  const parts: [told: string, shown: string][] = [
+    ["0.30000001192092896", "0.3"], // as it comes from 32 bits
+    ["0.2", "0.2"],
+    ["-1", "-1"],
+    ["7", "7"],
+  ];
+  for (const [told, shown] of parts) {
+    const { text } = await ask(
+      control,
+      "PATCH",
+      `${path}/latency_downstream`,
+      `{"toxicity":${told}}`,
+    );
+    assertStringIncludes(text, `"toxicity":${shown}}`);
+  }
+});
+
+Deno.test("control: JSON is written as Go writes it: sorted by name, and fit for HTML", async () => {
+  await using control = serveControl({ port: 0 });
+  for (const name of ["b", "10", "9", "<&>\u2028", '"\\ud800"']) {
+    const body = `{"name":${
+      name.startsWith('"') ? name : JSON.stringify(name)
+    },"upstream":"x","enabled":false}`;
+    assertEquals((await ask(control, "POST", "/proxies", body)).status, 201);
+  }
+  const { text } = await ask(control, "GET", "/proxies");
+  const names = [...text.matchAll(/"([^"]*)":{"name"/g)].map(([, name]) => name);
+  assertEquals(names, ["10", "9", "\\u003c\\u0026\\u003e\\u2028", "b", "\ufffd"]);
+  assertEquals((await ask(control, "DELETE", "/proxies/%EF%BF%BD")).status, 204);
+});
+
+Deno.test("control: a doubled slash leads to the path without it", async () => {
+  await using control = serveControl({ port: 0 });
+  const { port } = control.addr;
+  const answer = await fetch(`http://127.0.0.1:${port}//version?a=//`, { redirect: "manual" });
+  assertEquals([answer.status, await answer.text()], [301, ""]);
+  assertEquals(answer.headers.get("Location"), "/version?a=//");
+  assertEquals((await ask(control, "GET", "//version")).json.version, TOXIPROXY_VERSION);
+});
+
+Deno.test("control: a proxy without a port, or on all addresses, listens as asked", async () => {
+  await using control = serveControl({ port: 0 });
+  for (
+    const [listen, shown] of [
+      ["127.0.0.1:", /^127\.0\.0\.1:[1-9]/],
+      ["[127.0.0.1]:0", /^127\.0\.0\.1:[1-9]/],
+      ["localhost:+0", /^127\.0\.0\.1:[1-9]/],
+      ["", /^127\.0\.0\.1:[1-9]/],
+      [":0", /^\[::\]:[1-9]/],
+      ["[]:0", /^\[::\]:[1-9]/],
+      ["0.0.0.0:0", /^0\.0\.0\.0:[1-9]/],
+    ] as const
+  ) {
+    const { json } = await ask(control, "POST", "/proxies", { name: "p", listen, upstream: "x:1" });
+    assertMatch(json.listen, shown, listen);
+    assertEquals((await ask(control, "PATCH", "/proxies/p", json)).json, json, "it is not moved");
+    await ask(control, "DELETE", "/proxies/p");
+  }
+});
+
+Deno.test("control: what is no address takes the place of none that is", async () => {
+  await using control = await withDb();
+  const before = control.proxies[0]!;
+  const moved = await ask(control, "POST", "/populate", [{ ...DB, listen: "nowhere" }]);
+  const error = "address nowhere: missing port in address";
+  assertEquals([moved.status, moved.json], [500, { error, status: 500, proxies: null }]);
+  assertEquals(control.proxies[0], before);
+  assertEquals((await ask(control, "POST", "/reset")).status, 204);
+});
+
 Deno.test("control: populate makes, replaces and keeps, and says where a field is missing", async () => {
   await using control = await withDb();
   await ask(control, "POST", "/proxies/db/toxics", { type: "latency" });
@@ -329,6 +491,10 @@ Deno.test("control: populate makes, replaces and keeps, and says where a field i
   assertEquals(missing.type, "application/json");
   const object = await ask(control, "POST", "/populate", "{}");
   assertStringIncludes(object.json.error, "cannot unmarshal object into Go value of type []struct");
+  const item = await ask(control, "POST", "/populate", "[5]");
+  assertStringIncludes(item.json.error, "cannot unmarshal number into Go value of type struct { ");
+  const field = await ask(control, "POST", "/populate", '[{"enabled":1}]');
+  assertStringIncludes(field.json.error, "into Go struct field .enabled of type bool");
   const taken = control.proxies.find(({ name }) => name === "db")!.listen;
   const half = await ask(control, "POST", "/populate", [
     { name: "new", listen: "127.0.0.1:0", upstream: "x:1" },
@@ -351,11 +517,17 @@ Deno.test("control: version, unknown paths, wrong methods, and browsers", async 
   const version = await ask(control, "GET", "/version");
   assertEquals(version.text, `{"version": "${TOXIPROXY_VERSION}"}\n`);
   assertEquals(version.type, "application/json;charset=utf-8");
-  for (const path of ["/", "/nope", "/proxies/", "/proxies/db/", "/proxies/db/toxics/a/b", "/%"]) {
+  for (const path of ["/", "/nope", "/proxies/", "/proxies/db/", "/proxies/db/toxics/a/b"]) {
     const told = await ask(control, "GET", path);
     assertEquals([told.status, told.text], [404, "404 page not found\n"], path);
   }
-  for (const [method, path] of [["PUT", "/proxies"], ["GET", "/reset"], ["DELETE", "/version"]]) {
+  const escape = await ask(control, "GET", "/proxies/%");
+  assertEquals([escape.status, escape.text], [400, "400 Bad Request"]);
+  const methods = [["PUT", "/proxies"], ["GET", "/reset"], ["DELETE", "/version"], [
+    "HEAD",
+    "/proxies",
+  ]];
+  for (const [method, path] of methods) {
     const told = await ask(control, method!, path!);
     assertEquals([told.status, told.text], [405, ""], path);
   }
@@ -389,6 +561,20 @@ Deno.test("control: toxics act on connections, open and new; metrics count bytes
   await assertRejects(() => readToEnd(client), Deno.errors.ConnectionReset);
   using again = await dialResettable({ hostname: "127.0.0.1", port });
   await assertRejects(() => readToEnd(again), Deno.errors.ConnectionReset);
+});
+
+Deno.test("control: a client of a proxy whose server is away connects, and gets FIN", async () => {
+  await using control = serveControl({ port: 0 });
+  using free = await listenResettable();
+  const upstream = `127.0.0.1:${free.addr.port}`;
+  free.close();
+  const { json } = await ask(control, "POST", "/proxies", { name: "p", upstream });
+  using client = await dialResettable({
+    hostname: "127.0.0.1",
+    port: Number(json.listen.split(":")[1]),
+  });
+  await writeAll(client, new Uint8Array(3)); // of which nobody reads, which must not become a RST
+  assertEquals((await readToEnd(client)).length, 0);
 });
 
 Deno.test("control: a proxy can be deleted while a receiver is blocked and a toxic holds bytes", async () => {

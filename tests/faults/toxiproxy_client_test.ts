@@ -77,7 +77,7 @@ async function doAll(): Promise<void> {
     { name: "cache", listen: "localhost:0", upstream },
   ]);
   assertEquals(Object.keys(populated), ["db", "cache"]);
-  assertEquals(Object.keys(await toxiproxy.getAll()), ["db", "cache"]);
+  assertEquals(Object.keys(await toxiproxy.getAll()), ["cache", "db"]);
   await assertRejects(
     () => toxiproxy.createProxy({ name: "db", listen: "localhost:0", upstream }),
     Error,
