@@ -34,6 +34,7 @@ export * from "./pcapng.ts";
 export type { PictureOptions } from "./picture.ts";
 export * from "./repeats.ts";
 export * from "./segment.ts";
+export * from "./segments.ts";
 export * from "./socket_filter.ts";
 export * from "./sparkline.ts";
 export * from "./state_counts.ts";

@@ -1,6 +1,7 @@
 /** Asks the kernel or the wire as its argument says, and prints what came of it: see _tools.ts. */
 
 import { counters, sockets } from "../../lib/observe/kernel.ts";
+import { segments } from "../../lib/observe/segments.ts";
 import { capture } from "../../lib/observe/wire.ts";
 import { seededWorld } from "../../lib/world.ts";
 
@@ -11,6 +12,7 @@ const QUESTIONS: Record<string, () => Promise<unknown>> = {
   counters: () => counters(["TcpExtListenOverflows", "TcpExtListenDrops"]),
   // The clock does not wait.
   impatient: () => capture({ ports: [80], world: seededWorld(1, { auto: true }) }),
+  segments: () => segments(80).next(),
   capture: async () => {
     const wire = await capture({ ports: [80] });
     if (!wire.available) return wire;

@@ -6,6 +6,7 @@ import { serveTcp } from "../../lib/server/server.ts";
 import { readToEnd, writeAll } from "../../lib/stream/conn.ts";
 import { seededWorld } from "../../lib/world.ts";
 import { needs } from "../_needs.ts";
+import { onTheWire } from "./_on_the_wire.ts";
 import { ask, STANDING_IN } from "./_tools.ts";
 
 /** Captures for a test that may not go without. */
@@ -13,24 +14,6 @@ async function captured(options: CaptureOptions): Promise<Capture> {
   const wire = await capture(options);
   if (!wire.available) throw new Error(`No capture: ${wire.why}`);
   return wire;
-}
-
-/** Why nobody may capture here; nothing for root, or who has been given the right to. */
-async function whyNot(): Promise<string | undefined> {
-  const { state } = Deno.permissions.querySync({ name: "run", command: "tcpdump" });
-  if (state !== "granted") return "needs --allow-run=tcpdump";
-  const wire = await capture({ ports: [1] });
-  if (!wire.available) return wire.why;
-  await wire[Symbol.asyncDispose]();
-  return undefined;
-}
-
-const blind = await whyNot();
-
-/** A test on a real wire. */
-function onTheWire(name: string, fn: () => Promise<void>): void {
-  if (blind === undefined) needs({ run: ["tcpdump"] }, name, fn);
-  else Deno.test({ name: `${name} [ignored: ${blind}]`, ignore: true, fn });
 }
 
 const fins = (segments: readonly Segment[]) =>
