@@ -1,12 +1,13 @@
 /**
- * Many waits of one length under one timer. A timer for each costs a connection more than
- * all else that we do for it: but who began to wait first is due first.
+ * Many waits under one timer. A timer for each costs a connection more than all else that we do
+ * for it: but of those who wait for as long, who began first is due first.
  */
 
 import type { World } from "../world.ts";
+import { type Linked, LinkedList } from "./_linked_list.ts";
 
 /** Somebody who waits. */
-export interface Waiting {
+export interface Waiting extends Linked<Waiting> {
   /** When it is due. */
   readonly at: number;
   /** What is called then. */
@@ -17,60 +18,119 @@ export interface Waiting {
 const EMPTY = "nobody waits any more";
 
 /** Waits of one length. */
-export class WaitLine {
+export class WaitLine implements Linked<WaitLine> {
+  /** Its neighbours among the lines that somebody waits in. */
+  before: WaitLine | undefined;
+  after: WaitLine | undefined;
   readonly #length: number;
-  readonly #world: World;
+  readonly #alarm: Alarm;
   /** In the order in which they are due. */
-  readonly #waiting = new Set<Waiting>();
-  #timer: AbortController | undefined;
-  readonly #onEmpty: () => void;
+  readonly #waiting = new LinkedList<Waiting>();
 
-  constructor(length: number, world: World, onEmpty = () => {}) {
+  /** Nobody waits yet; without an `alarm` it has its own. */
+  constructor(length: number, world: World, alarm = new Alarm(world)) {
     this.#length = length;
-    this.#world = world;
-    this.#onEmpty = onEmpty;
+    this.#alarm = alarm;
+  }
+
+  /** Who is due first. */
+  get first(): Waiting | undefined {
+    return this.#waiting.first;
   }
 
   /** Calls `due` in so many milliseconds, unless what it returns is removed by then. */
   add(due: () => void): Waiting {
-    const waiting = { at: this.#world.now() + this.#length, due };
+    const at = this.#alarm.world.now() + this.#length;
+    const waiting: Waiting = { at, due, before: undefined, after: undefined };
     this.#waiting.add(waiting);
-    if (this.#timer === undefined) this.#run();
+    if (this.#waiting.size === 1) this.#alarm.begin(this);
     return waiting;
   }
 
   /** Calls it no more. Again, or too late, is harmless. */
   remove(waiting: Waiting): void {
-    this.#waiting.delete(waiting);
-    if (this.#waiting.size === 0) this.#timer?.abort(EMPTY);
-  }
-
-  async #run(): Promise<void> {
-    const timer = this.#timer = new AbortController();
-    const sleep = { signal: timer.signal };
-    for (const waiting of this.#waiting) {
-      // Who joins meanwhile stands behind; who was removed is not met.
-      try {
-        const left = waiting.at - this.#world.now();
-        if (left > 0) await this.#world.sleep(left, sleep);
-      } catch {
-        break; // the last one has gone
-      }
-      if (this.#waiting.delete(waiting)) waiting.due();
-    }
-    this.#timer = undefined;
-    if (this.#waiting.size > 0) this.#run();
-    else this.#onEmpty();
+    if (this.#waiting.remove(waiting) && this.#waiting.size === 0) this.#alarm.end(this);
   }
 }
 
-const lines = new WeakMap<World, Map<number, WaitLine>>();
+/** Rings when somebody in one of several lines is due. */
+class Alarm {
+  readonly world: World;
+  /** Lines that somebody waits in. */
+  readonly #busy = new LinkedList<WaitLine>();
+  /** Lines by length, those that nobody waits in as well: most fill again soon. */
+  readonly #lines = new Map<number, WaitLine>();
+  /** When there are so many lines, those are forgotten. */
+  #many = 32;
+  #timer: AbortController | undefined;
+  /** When it rings; in the past while it does, as it looks for the next time when it has. */
+  #at = Infinity;
 
-/** The line of those who wait for so long; one that nobody waits in is forgotten. */
+  constructor(world: World) {
+    this.world = world;
+  }
+
+  line(length: number): WaitLine {
+    const known = this.#lines.get(length);
+    if (known !== undefined) return known;
+    if (this.#lines.size >= this.#many) this.#forget();
+    const line = new WaitLine(length, this.world, this);
+    this.#lines.set(length, line);
+    return line;
+  }
+
+  #forget(): void {
+    for (const [length, { first }] of this.#lines) if (!first) this.#lines.delete(length);
+    this.#many = Math.max(32, 2 * this.#lines.size);
+  }
+
+  /** Somebody waits in `line`, where nobody did. */
+  begin(line: WaitLine): void {
+    this.#busy.add(line);
+    if (line.first!.at < this.#at) this.#set(line.first!.at);
+  }
+
+  /** Nobody waits in `line` any more. It may ring for nothing, but not when nobody waits at all. */
+  end(line: WaitLine): void {
+    this.#busy.remove(line);
+    if (this.#busy.size > 0) return;
+    this.#timer?.abort(EMPTY);
+    this.#timer = undefined;
+    if (this.#at > -Infinity) this.#at = Infinity;
+  }
+
+  #set(at: number): void {
+    this.#timer?.abort(EMPTY);
+    this.#timer = new AbortController();
+    this.#at = at;
+    const { signal } = this.#timer;
+    this.world.sleep(at - this.world.now(), { signal }).then(() => this.#ring(), () => {});
+  }
+
+  #ring(): void {
+    this.#at = -Infinity;
+    const now = this.world.now();
+    try {
+      for (const line of this.#busy.members()) {
+        for (let { first } = line; first && first.at <= now; { first } = line) {
+          line.remove(first);
+          first.due();
+        }
+      }
+    } finally {
+      this.#timer = undefined;
+      this.#at = Infinity;
+      const next = Math.min(...this.#busy.members().map(({ first }) => first!.at));
+      if (next < Infinity) this.#set(next);
+    }
+  }
+}
+
+const alarms = new WeakMap<World, Alarm>();
+
+/** The line of those who wait for so long, all under the one timer of `world`. */
 export function waitLine(length: number, world: World): WaitLine {
-  const ofWorld = lines.get(world) ?? new Map<number, WaitLine>();
-  lines.set(world, ofWorld);
-  const line = ofWorld.get(length) ?? new WaitLine(length, world, () => ofWorld.delete(length));
-  ofWorld.set(length, line);
-  return line;
+  let alarm = alarms.get(world);
+  if (alarm === undefined) alarms.set(world, alarm = new Alarm(world));
+  return alarm.line(length);
 }

@@ -53,17 +53,64 @@ Deno.test("WaitLine: who is woken may wait again, or end another's wait", async 
   assertEquals(world.sleepers, 0);
 });
 
-Deno.test("waitLine() is the same for the same world and length, while somebody waits", async () => {
-  const [one, two] = [seededWorld(1), seededWorld(2)];
-  const line = waitLine(5, one);
+Deno.test("WaitLine: an error of who is woken does not keep others waiting", async () => {
+  const world = seededWorld(1);
+  const line = new WaitLine(100, world);
   const woken: number[] = [];
-  line.add(() => woken.push(one.now()));
+  const failed = Promise.withResolvers<unknown>();
+  const unhandled = (event: PromiseRejectionEvent) => {
+    event.preventDefault();
+    failed.resolve(event.reason);
+  };
+  addEventListener("unhandledrejection", unhandled, { once: true });
+  line.add(() => {
+    throw new Error("mine");
+  });
+  await world.advance(1);
+  line.add(() => woken.push(world.now()));
+  await world.advance(100);
+  assertEquals(`${await failed.promise}`, "Error: mine");
+  assertEquals(woken, [101]);
+});
+
+Deno.test("waitLine() is the same for the same world and length", () => {
+  const [one, two] = [seededWorld(1), seededWorld(2)];
   assertEquals(waitLine(5, one) === waitLine(5, one), true);
   assertEquals(waitLine(5, one) === waitLine(6, one), false);
   assertEquals(waitLine(5, one) === waitLine(5, two), false);
-  await one.advance(5);
-  assertEquals(waitLine(5, one) === line, false); // it was forgotten
-  line.add(() => woken.push(one.now())); // and works nevertheless
-  await one.advance(5);
-  assertEquals(woken, [5, 10]);
+});
+
+Deno.test("waitLine() wakes those of all lengths in order, under one timer", async () => {
+  const world = seededWorld(1);
+  const woken: string[] = [];
+  const wait = (length: number) =>
+    waitLine(length, world).add(() => woken.push(`${length} ${world.now()}`));
+  wait(100);
+  wait(30); // is due sooner, so the timer is set anew
+  const last = wait(200);
+  const gone = wait(50);
+  await world.advance(0);
+  assertEquals(world.sleepers, 1);
+  await world.advance(40);
+  wait(30);
+  waitLine(50, world).remove(gone);
+  await world.advance(100);
+  assertEquals(woken, ["30 30", "30 70", "100 100"]);
+  assertEquals(world.sleepers, 1);
+  waitLine(200, world).remove(last);
+  await world.advance(0);
+  assertEquals(world.sleepers, 0);
+});
+
+Deno.test("waitLine() forgets lines that nobody waits in, which work nevertheless", async () => {
+  const world = seededWorld(1);
+  const [line, kept] = [waitLine(5, world), waitLine(6, world)];
+  const woken: number[] = [];
+  kept.add(() => woken.push(world.now()));
+  for (let length = 100; length < 200; length++) waitLine(length, world);
+  assertEquals(waitLine(5, world) === line, false);
+  assertEquals(waitLine(6, world) === kept, true);
+  line.add(() => woken.push(world.now()));
+  await world.advance(10);
+  assertEquals(woken, [5, 6]);
 });
