@@ -1,6 +1,7 @@
 /** One connection, from the server's hand into the handler's and back. */
 
 import type { TcpAddr } from "../addr.ts";
+import type { Linked } from "../stream/_linked_list.ts";
 import { isResettable } from "../stream/conn.ts";
 import type { TcpStream } from "../stream/tcp.ts";
 import type { ClosedEvent, CloseReason } from "./events.ts";
@@ -44,7 +45,10 @@ const DISCARD = new Uint8Array(16 * 1024);
  * A connection being served. There may be many thousands, most of them idle, so this
  * holds few fields, and no timer, closure or signal until somebody asks for it.
  */
-export class Session implements ConnInfo {
+export class Session implements ConnInfo, Linked<Session> {
+  /** Its neighbours among the server's. */
+  before: Session | undefined;
+  after: Session | undefined;
   readonly id: number;
   readonly conn: TcpStream;
   /** When it began, on the server's clock. */

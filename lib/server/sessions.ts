@@ -1,5 +1,6 @@
 /** All the connections a server is serving. */
 
+import { LinkedList } from "../stream/_linked_list.ts";
 import { type TcpSocket, tcpStream } from "../stream/tcp.ts";
 import type { AbortReport } from "./drain.ts";
 import type { ServerEvent, ServerStats } from "./events.ts";
@@ -29,7 +30,7 @@ export class Sessions {
   readonly #server: SessionsOptions;
   readonly #idleSweeper: Sweeper;
   readonly #lingerSweeper: Sweeper;
-  readonly #all = new Set<Session>();
+  readonly #all = new LinkedList<Session>();
   #asked = false;
   #accepted = 0;
   #peak = 0;
@@ -83,36 +84,36 @@ export class Sessions {
   /** Asks every handler to come to an end, also those that begin later. */
   ask(): void {
     this.#asked = true;
-    for (const session of this.#all) session.ask();
+    for (const session of this.#all.members()) session.ask();
   }
 
   /** Closes every connection; the handlers should notice, and return. */
   cut(reason: CutReason): void {
-    for (const session of this.#all) session.cut(reason);
+    for (const session of this.#all.members()) session.cut(reason);
   }
 
   /** Resets every connection that can be, and closes the others. */
   abort(): AbortReport {
-    const hows = [...this.#all].map((session) => session.abort());
+    const hows = this.#all.members().map((session) => session.abort());
     const count = (of: string) => hows.filter((how) => how === of).length;
     return { reset: count("reset"), closed: count("closed") };
   }
 
   /** Waits no longer for the handlers that have not returned. */
   abandon(): void {
-    for (const session of this.#all) this.#leave(session, undefined, false);
+    for (const session of this.#all.members()) this.#leave(session, undefined, false);
   }
 
   /** Lets pending reads and writes keep the process alive, or not. */
   setRef(refed: boolean): void {
-    for (const { conn } of this.#all) refed ? conn.ref() : conn.unref();
+    for (const { conn } of this.#all.members()) refed ? conn.ref() : conn.unref();
   }
 
   /** What was counted up to this moment. */
   get counts(): Counts {
     let bytesRead = this.#bytesRead;
     let bytesWritten = this.#bytesWritten;
-    for (const { conn } of this.#all) {
+    for (const { conn } of this.#all.members()) {
       bytesRead += conn.bytesRead;
       bytesWritten += conn.bytesWritten;
     }
@@ -134,7 +135,7 @@ export class Sessions {
     conn[Symbol.dispose]();
     if (bug) this.#blame(session, thrown?.error);
     // It was abandoned, and its handler has returned after all.
-    if (!this.#all.delete(session)) return;
+    if (!this.#all.remove(session)) return;
     const { bytesRead, bytesWritten } = conn;
     this.#closed++;
     this.#bytesRead += bytesRead;
@@ -166,7 +167,7 @@ export class Sessions {
   /** Cuts whoever has waited too long; says whether anybody may do so yet. */
   #sweep(now: number, lingering: boolean): boolean {
     let watched = false;
-    for (const session of this.#all) {
+    for (const session of this.#all.members()) {
       if (session.lingering !== lingering) continue;
       const reason = session.overdue(now, this.#server.options);
       if (reason !== undefined) session.cut(reason);
