@@ -124,6 +124,7 @@ export class HttpFieldsDecoder {
     if (this.#open === undefined || this.#sender === "client") {
       throw this.#fault("malformed", "a field must not begin with a space");
     }
+    this.#nameIn(this.#open); // only a value may be folded
     this.#open = `${trimEnd(this.#open)} ${trim(line)}`;
     if (this.#open.length > this.#limits.maxLine) {
       const { maxLine } = this.#limits;
@@ -134,19 +135,21 @@ export class HttpFieldsDecoder {
   }
 
   #add(line: string): void {
-    const colon = line.indexOf(":");
-    const spelled = line.slice(0, Math.max(colon, 0));
-    const name = this.#sender === "server" ? trimEnd(spelled) : spelled;
-    if (!isToken(name)) {
-      throw this.#fault("malformed", `a field must be 'name: value': it is ${quote(line)}`);
-    }
+    const name = this.#nameIn(line);
     if (this.#fields.length === this.#limits.maxFields) {
       const { maxFields } = this.#limits;
       throw this.#fault("too-long", `there must be at most ${maxFields} fields`, {
         limit: maxFields,
       });
     }
-    this.#fields.push([name, trim(line.slice(colon + 1))]);
+    this.#fields.push([name, trim(line.slice(line.indexOf(":") + 1))]);
+  }
+
+  #nameIn(line: string): string {
+    const spelled = line.slice(0, Math.max(line.indexOf(":"), 0));
+    const name = this.#sender === "server" ? trimEnd(spelled) : spelled;
+    if (isToken(name)) return name;
+    throw this.#fault("malformed", `a field must be 'name: value': it is ${quote(line)}`);
   }
 }
 

@@ -87,6 +87,8 @@ Deno.test("HttpResponseDecoder refuses fields that could be understood in two wa
     " A: b\r\n", // a space after the start line, 2.2
     "\tA: b\r\n",
     "A\r\n",
+    "A\r\n : b\r\n", // only a value may be folded, 5.2
+    "A \r\n\t: b\r\n",
     ": b\r\n",
     "A B: c\r\n",
     "A\xa0: b\r\n",
