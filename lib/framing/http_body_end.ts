@@ -5,7 +5,7 @@
  */
 
 import type { Fault } from "./_feed.ts";
-import { type HttpFields, trim } from "./http_fields.ts";
+import { type HttpFields, isToken, trim, trimEnd } from "./http_fields.ts";
 import { quote } from "./_http_lines.ts";
 
 /** What of a request decides how its response is read. */
@@ -71,6 +71,12 @@ export function keepsAlive(answer: HttpAnswered, end: HttpBodyEnd): boolean {
 /** A coding other than chunked is the caller's to undo, and only chunked tells its own end. */
 function codedEnd(fields: HttpFields, fault: Fault): HttpBodyEnd {
   const codings = fields.tokens("transfer-encoding");
+  // Who sees no coding here, or something like chunked, may see another end than we do.
+  const names = codings.map((coding) => trimEnd(coding.split(";", 1)[0]!));
+  if (names.length === 0 || !names.every(isToken)) {
+    const said = quote(fields.getAll("transfer-encoding").join());
+    throw fault("malformed", `its Transfer-Encoding must name codings: it is ${said}`);
+  }
   const chunked = codings.filter((coding) => /^chunked([ \t]*;|$)/.test(coding));
   // It may be applied once (7.1) and has no parameters (7): anything else is a trap.
   if (chunked.length > 1 || chunked.some((coding) => coding !== "chunked")) {
