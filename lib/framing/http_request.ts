@@ -72,8 +72,13 @@ export function encodeHttpRequest(request: HttpRequest): Uint8Array<ArrayBuffer>
  * a port (RFC 3986, 3.2). It may be empty, where a target has no host (RFC 9112, 3.2).
  */
 export function isHost(text: string): boolean {
-  return /^[A-Za-z0-9\-._~%!$&'()*+,;=:[\]]*$/.test(text);
+  return text === "" || HOST.test(text);
 }
+
+const IN_NAME = String.raw`[A-Za-z0-9\-._~!$&'()*+,;=]`;
+const NAME = `(?:${IN_NAME}|%[0-9A-Fa-f]{2})+`;
+const IN_BRACKETS = String.raw`\[(?:${IN_NAME}|[:%])+\]`; // "%" stands before a zone (RFC 6874)
+const HOST = new RegExp(`^(?:${NAME}|${IN_BRACKETS})(?::[0-9]*)?$`);
 
 /** Whether `text` may be asked for: a fragment is for whoever asks (RFC 9112, 3.2). */
 export function isTarget(text: string): boolean {

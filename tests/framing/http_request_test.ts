@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { FrameError } from "../../lib/framing/decoder.ts";
-import { encodeHttpHead, encodeHttpRequest } from "../../lib/framing/http_request.ts";
+import { encodeHttpHead, encodeHttpRequest, isHost } from "../../lib/framing/http_request.ts";
 import { HttpRequestHeadDecoder } from "../../lib/framing/http_request_head.ts";
 import { anyCuts, decode } from "./_cuts.ts";
 import { latin1 } from "./_http.ts";
@@ -32,6 +32,7 @@ Deno.test("encodeHttpRequest() lets nothing be smuggled in", () => {
     { host: "" },
     { host: "a b" },
     { host: "user@h/x" },
+    { host: "::1" },
     { host, method: "GET /x HTTP/1.1\r\n" },
     { host, method: "" },
     { host, target: "/ HTTP/1.1\r\nX: y" },
@@ -53,6 +54,36 @@ Deno.test("encodeHttpRequest() lets nothing be smuggled in", () => {
   for (const request of bad) {
     assertThrows(() => encodeHttpRequest(request), TypeError, "Cannot encode HTTP");
   }
+});
+
+Deno.test("isHost() tells what may stand in a Host field, RFC 3986, 3.2", () => {
+  const good = [
+    "",
+    "h",
+    "h:",
+    "h:80",
+    "1.2.3.4:5",
+    "[::1]",
+    "[::1]:80",
+    "[fe80::1%25lo]",
+    "a%2fb_",
+  ];
+  const bad = [
+    ":80",
+    "h:x",
+    "h:80:80",
+    "::1",
+    "[::1",
+    "[]",
+    "[::1]x",
+    "h]",
+    "%zz",
+    "%2",
+    "a b",
+    "h/",
+  ];
+  for (const text of good) assert(isHost(text), text);
+  for (const text of bad) assert(!isHost(text), text);
 });
 
 Deno.test("HttpRequestHeadDecoder reads what encodeHttpRequest() writes, however it is cut", () => {

@@ -172,6 +172,7 @@ Deno.test("acceptWebSocket() refuses what is no request for a WebSocket, with a 
     [400, { "HOST": "twice" }],
     [400, { "Host": "a b" }],
     [400, { "Host": "user@host" }],
+    [400, { "Host": "a:b" }],
     [400, {}, "GET * HTTP/1.1"],
     [400, {}, "GET host:80 HTTP/1.1"],
     [400, { "Sec-WebSocket-Protocol": "a b" }],
