@@ -94,7 +94,7 @@ export function acceptWebSocket(
   const key = fields.get("sec-websocket-key") ?? "";
   demand(/^[A-Za-z0-9+/]{22}==$/.test(key), 400, "Sec-WebSocket-Key must be 16 bytes in base64");
   demand(
-    !fields.has("transfer-encoding") && /^0*$/.test(fields.get("content-length") ?? ""),
+    !fields.has("transfer-encoding") && /^0+$/.test(fields.get("content-length") ?? "0"),
     400,
     "the request must have no body",
   );

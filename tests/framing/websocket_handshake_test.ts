@@ -195,6 +195,7 @@ Deno.test("acceptWebSocket() refuses what is no request for a WebSocket, with a 
     [400, { "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=!" }],
     [400, { "SEC-WEBSOCKET-KEY": KEY }],
     [400, { "Content-Length": "5" }],
+    [400, { "Content-Length": " " }],
     [400, { "Transfer-Encoding": "chunked" }],
   ];
   for (const [status, changes, start] of wrong) {
