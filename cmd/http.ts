@@ -25,6 +25,7 @@
 
 import { formatAddr } from "../lib/addr.ts";
 import { type HttpAnswer, httpGet, httpTarget } from "../lib/client/http_get.ts";
+import { explainLine } from "../lib/errors.ts";
 import { FrameError } from "../lib/framing/decoder.ts";
 import type { HttpFields } from "../lib/framing/http_fields.ts";
 import { FailureError, type Io, run } from "./_cli.ts";
@@ -55,7 +56,12 @@ export async function main(args: string[], io: Io): Promise<void> {
     if (include) await print(latin1(fieldLines(answer.trailers)));
   } catch (error) {
     signal.throwIfAborted();
-    if (error instanceof FrameError) throw new FailureError(error.message, { cause: error });
+    if (error instanceof FrameError) {
+      throw new FailureError(`${formatAddr(addr)}: ${error.message}`, { cause: error });
+    }
+    if (error instanceof Deno.errors.ConnectionReset) {
+      throw new FailureError(explainLine(error, { op: "read", addr }), { cause: error });
+    }
     if (error instanceof DOMException && error.name === "TimeoutError") {
       throw new FailureError(`${formatAddr(addr)} kept us waiting for --timeout`, { cause: error });
     }

@@ -1,8 +1,10 @@
-import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { dial } from "../../lib/client/dial.ts";
 import type { TcpHandler } from "../../lib/server/session.ts";
 import { serveTcp, type TcpServer } from "../../lib/server/server.ts";
+import { closeAbruptly } from "../../lib/stream/close.ts";
 import { writeAll } from "../../lib/stream/conn.ts";
+import { listenResettable } from "../../lib/stream/resettable.ts";
 import { assertSameBytes, bytes, randomBytes, text } from "../_conformance.ts";
 import { needs } from "../_needs.ts";
 import { start, startProgram } from "../_script.ts";
@@ -56,16 +58,29 @@ needs(STARTING, "cmd/http.ts asks for the head alone with --head", async () => {
 
 needs(STARTING, "cmd/http.ts says in one line why a response is none", async () => {
   const answers = {
-    "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel": /Cannot decode an HTTP response as/,
-    "SSH-2.0-OpenSSH\r\n": /Cannot decode an HTTP response as/,
+    "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel": "2 bytes are missing",
+    "SSH-2.0-OpenSSH\r\n": 'it begins with "S"',
+    "": "the peer must not close before it has answered",
   };
   for (const [answer, reason] of Object.entries(answers)) {
     await using server = serveTcp({}, saying(answer));
     await using script = await start("http", [url(server)]);
     const { code, stderr } = await script.ended();
     assertEquals([code, stderr.trimEnd().split("\n").length], [1, 1], stderr);
-    assertMatch(stderr, reason);
+    const said = `http: 127.0.0.1:${server.addr.port}: Cannot decode an HTTP response as `;
+    assert(stderr.startsWith(said) && stderr.trimEnd().endsWith(reason), stderr);
   }
+});
+
+needs(STARTING, "cmd/http.ts says in one line which server reset the connection", async () => {
+  await using server = serveTcp({ listener: await listenResettable() }, async (conn) => {
+    await conn.read(new Uint8Array(4096));
+    closeAbruptly(conn);
+  });
+  await using script = await start("http", [url(server)]);
+  const { code, stderr } = await script.ended();
+  assertEquals([code, stderr.trimEnd().split("\n").length], [1, 1], stderr);
+  assertStringIncludes(stderr, `http: 127.0.0.1:${server.addr.port} reset the connection`);
 });
 
 needs(STARTING, "cmd/http.ts says in one line that the server keeps it waiting", async () => {
