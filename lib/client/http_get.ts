@@ -50,8 +50,8 @@ export interface HttpGetOptions extends HttpLimits {
    */
   fields?: Iterable<HttpField>;
   /**
-   * The most milliseconds that connecting may take, then the whole head, however busily it
-   * dribbles, and then each wait for the next piece of the body.
+   * The most milliseconds that connecting may take, then each whole head, interim ones too,
+   * however busily it dribbles, and then each wait for the next piece of the body.
    *
    * @default {10000}
    */
@@ -186,11 +186,11 @@ export async function httpGet(
   try {
     await conn.send(request);
     const interim: HttpResponseHead[] = [];
-    for (let event = await next(); event !== null; event = await next()) {
+    while (true) {
+      const event = (await next())!; // FIN ahead of the head is no null but the decoder's error
       if (event.type === "interim") interim.push(event);
       if (event.type === "head") return new HttpAnswer(conn, next, [event, ...interim]);
     }
-    throw new Deno.errors.UnexpectedEof(`Cannot get as ${host} closed without an answer`);
   } catch (error) {
     conn[Symbol.dispose]();
     throw error;

@@ -78,6 +78,8 @@ export interface HttpResponseOptions extends HttpLimits {
   maxInterim?: number;
 }
 
+const UNANSWERED = "the peer must not close before it has answered";
+
 /** Decodes the responses that come back on one connection. */
 export class HttpResponseDecoder implements Decoder<HttpResponseEvent> {
   readonly #limits: Required<HttpLimits> & { maxBody: number };
@@ -173,7 +175,10 @@ export class HttpResponseDecoder implements Decoder<HttpResponseEvent> {
     const head = this.#head.take(this.#feed.queue);
     if (head === undefined) {
       if (!this.#feed.ended) return undefined;
-      throw this.#fault("truncated", "the stream must not end before its head does");
+      throw this.#fault(
+        "truncated",
+        this.buffered === 0 ? UNANSWERED : "the stream must not end before its head does",
+      );
     }
     const answer = { ...this.#statusLine(head.start), fields: head.fields };
     const end = bodyEnd(asked, answer, this.#fault);
@@ -211,7 +216,7 @@ export class HttpResponseDecoder implements Decoder<HttpResponseEvent> {
       queue.skip(1);
     }
     if (ended && this.#asked.length > 0) {
-      throw this.#fault("truncated", "the peer must not close before it has answered");
+      throw this.#fault("truncated", UNANSWERED);
     }
   }
 

@@ -96,8 +96,11 @@ Deno.test("httpGet() rejects what is no HTTP, and an answer that never begins", 
   const malformed = await assertRejects(() => httpGet(chatter.url("/")), FrameError);
   assertEquals(malformed.code, "malformed");
   await using silent = serving();
-  const truncated = await assertRejects(() => httpGet(silent.url("/")), FrameError);
+  const never = "must not close before it has answered";
+  const truncated = await assertRejects(() => httpGet(silent.url("/")), FrameError, never);
   assertEquals(truncated.code, "truncated");
+  await using hinting = serving("HTTP/1.1 103 Early Hints\r\n\r\n");
+  await assertRejects(() => httpGet(hinting.url("/")), FrameError, never);
 });
 
 Deno.test("httpGet() keeps to its limits for the head, and to none that limits nothing", async () => {

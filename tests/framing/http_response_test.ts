@@ -140,11 +140,14 @@ Deno.test("HttpResponseDecoder refuses what follows a response that said close",
 });
 
 Deno.test("HttpResponseDecoder reports requests that the peer closed upon", () => {
-  assertEquals(faultOf("").code, "truncated");
+  const unanswered = faultOf("");
+  assertEquals(unanswered.code, "truncated");
+  assertStringIncludes(unanswered.message, "must not close before it has answered");
+  assertStringIncludes(faultOf("HTTP/1.1 200 OK\r\n").message, "must not end before its head does");
   const decoder = new HttpResponseDecoder();
   decoder.expect();
   const { error } = happened(`${OK}Connection: close\r\nContent-Length: 0\r\n\r\n`, { decoder });
-  assertEquals(error?.code, "truncated");
+  assertEquals(error?.message, unanswered.message);
 });
 
 Deno.test("HttpResponseDecoder says how much of a body is missing", () => {
