@@ -22,7 +22,8 @@
  *
  * Faults are written type=value,attribute=value,…, one after another: latency, bandwidth,
  * slow_close, timeout, reset_peer, slicer, limit_data, blackhole, stall, refuse, corrupt, drop,
- * duplicate, reorder, swallow_fin, delay_fin, fin_early, rst_after_fin. docs/faults.md has them all.
+ * duplicate, reorder, swallow_fin, delay_fin, fin_early, rst_after_fin, noop. docs/faults.md has
+ * them all.
  *
  * On a terminal there is a table of faults and connections, and keys change them; otherwise each
  * event is one line on standard error. Ctrl-C or SIGTERM ends it.
@@ -46,7 +47,7 @@ import { realWorld } from "../lib/world.ts";
 import { FailureError, type Io, type Log, run } from "./_cli.ts";
 import { type Counts, faultsTable, KEYS, pressKey } from "./_faults_table.ts";
 import { type Flag, integer, path, peer, toggle } from "./_flag.ts";
-import { parseFlags, UsageError, type Values } from "./_flags.ts";
+import { beforeDashes, parseFlags, UsageError, type Values } from "./_flags.ts";
 import { need } from "./_permissions.ts";
 import { listenAddr } from "./_proxy_flags.ts";
 import { Screen } from "./_screen.ts";
@@ -55,8 +56,8 @@ import { Screen } from "./_screen.ts";
 export const flags = {
   listen: listenAddr(parseAddr("9000")),
   to: { ...peer(), fallback: null } as Flag<ReturnType<typeof parseAddr> | null>,
-  up: faults(),
-  down: faults(),
+  up: faults("--up"),
+  down: faults("--down"),
   seed: integer({ max: 2 ** 32 - 1, fallback: -1 }),
   script: path(""),
   fast: toggle(),
@@ -69,10 +70,24 @@ const REDRAW = 500;
 /** Serves until it is interrupted. */
 export async function main(args: string[], io: Io): Promise<void> {
   const given = parseFlags(args, flags);
+  // Of a flag that is given twice the last counts, and the first would be lost without a word.
+  for (const name of ["--up", "--down"]) {
+    const said = beforeDashes(args).filter((arg) => arg === name || arg.startsWith(`${name}=`));
+    if (said.length > 1) {
+      throw new UsageError(
+        `${name} must be given once, with all its faults: ${name} latency=100,drop=0.1`,
+      );
+    }
+  }
   const { to, control, seed } = given;
   if (to === null && control === null) throw new UsageError("--to or --control must be given");
+  for (const name of ["up", "down", "script"] as const) {
+    if (to === null && given[name]) {
+      throw new UsageError(`--${name} needs --to, whose link it is about`);
+    }
+  }
   const timeline = given.script === "" ? undefined : await readScript(given.script);
-  const chance = seed < 0 ? {} : { seed };
+  const common = { ...seed < 0 ? {} : { seed }, resets: !given.fast };
   const shown = io.columns !== undefined && io.stdin.isTerminal();
   const tell = (event: LinkEvent, proxy?: string) => {
     const line = `${proxy === undefined ? "" : `${proxy} `}${eventLine(event).trim()}`;
@@ -81,15 +96,14 @@ export async function main(args: string[], io: Io): Promise<void> {
   await using api = control === null ? undefined : await opened(
     io.log,
     control,
-    () =>
-      Promise.resolve(serveControl({ ...control, ...chance, resets: !given.fast, onEvent: tell })),
+    () => Promise.resolve(serveControl({ ...control, ...common, onEvent: tell })),
   );
   await using link = to === null
     ? undefined
     : await opened(io.log, given.listen, () =>
       faultyLink(to, {
         ...given.listen,
-        ...chance,
+        ...common,
         ...timeline && { timeline },
         onEvent: (event) => tell(event),
       }));
@@ -188,14 +202,14 @@ function added({ name, type, attributes, stream, toxicity }: ToxicJson) {
 }
 
 /** Faults, with commas between them. */
-function faults(): Flag<ReturnType<typeof parseFaults> | null> {
+function faults(name: string): Flag<ReturnType<typeof parseFaults> | null> {
   return {
     allowed: "faults such as latency=100,jitter=20 (docs/faults.md has all)",
     read(text) {
       try {
         return parseFaults(text);
       } catch (error) {
-        throw new UsageError((error as Error).message, { cause: error });
+        throw new UsageError(`${name}: ${(error as Error).message}`, { cause: error });
       }
     },
     fallback: null,

@@ -32,8 +32,12 @@ export interface Attribute {
   readonly kind: "integer" | "number" | "string" | "boolean";
   /** What it is unless it is given. */
   readonly default: AttributeValue;
+  /** The largest number that makes sense, where that is not any; the least is 0. */
+  readonly most?: number;
   /** The only values there are, if there are few. */
   readonly values?: readonly string[];
+  /** What text must be, if not one of `values`: how it looks, and in words. */
+  readonly form?: { readonly pattern: RegExp; readonly told: string };
   /** Whether toxiproxy has none, or none like it, so that it is shown only where it was given. */
   readonly extra?: boolean;
 }
@@ -46,12 +50,14 @@ export interface FaultType {
   readonly toxic?: string;
   /** Its attributes; the first is the one that a bare value sets. */
   readonly attributes: Readonly<Record<string, Attribute>>;
+  /** What is wrong with values that are right each by itself; missing if nothing can be. */
+  conflict?(values: Readonly<Record<string, AttributeValue>>): string | undefined;
   /** Makes one, from a value for each attribute. Numbers that make no sense are taken for the nearest that do. */
   make(values: Readonly<Record<string, AttributeValue>>): Fault;
 }
 
 const integer = (value = 0): Attribute => ({ kind: "integer", default: value });
-const number = (value: number): Attribute => ({ kind: "number", default: value });
+const rate = (value: number): Attribute => ({ kind: "number", default: value, most: 1 });
 const choice = (...values: string[]): Attribute => ({
   kind: "string",
   default: values[0]!,
@@ -59,7 +65,12 @@ const choice = (...values: string[]): Attribute => ({
 });
 const extra = (attribute: Attribute): Attribute => ({ ...attribute, extra: true });
 /** toxiproxy-cli panics at text. */
-const unit: Attribute = { kind: "string", default: "chunk", extra: true };
+const unit: Attribute = {
+  kind: "string",
+  default: "chunk",
+  extra: true,
+  form: { pattern: /^(chunk|line|[1-9]\d{0,14})$/, told: "chunk, line or a size of at least 1" },
+};
 
 type Values = Readonly<Record<string, AttributeValue>>;
 const count = (values: Values, name: string, least = 0): number =>
@@ -123,6 +134,10 @@ export const FAULT_TYPES: Readonly<Record<string, FaultType>> = {
     summary: "pieces of average_size ± size_variation bytes, delay microseconds before each",
     toxic: "SlicerToxic",
     attributes: { average_size: integer(), size_variation: integer(), delay: integer() },
+    conflict: ({ average_size, size_variation }) =>
+      size_variation! < average_size! || size_variation === 0
+        ? undefined
+        : `'size_variation' must be less than 'average_size', ${average_size}: current value is ${size_variation}`,
     make(values) {
       // Without a size there is nothing to cut by; toxiproxy never gets done with that.
       const average = count(values, "average_size") || Number.MAX_SAFE_INTEGER / 4;
@@ -162,22 +177,22 @@ export const FAULT_TYPES: Readonly<Record<string, FaultType>> = {
   },
   corrupt: {
     summary: "a bit of each byte is flipped with probability rate",
-    attributes: { rate: number(0.001) },
+    attributes: { rate: rate(0.001) },
     make: (values) => corrupt(part(values)),
   },
   drop: {
     summary: "each message is dropped with probability rate; unit is chunk, line or a size",
-    attributes: { rate: number(0.1), unit },
+    attributes: { rate: rate(0.1), unit },
     make: (values) => drop(part(values), messages(values)),
   },
   duplicate: {
     summary: "each message is sent twice with probability rate",
-    attributes: { rate: number(0.1), unit },
+    attributes: { rate: rate(0.1), unit },
     make: (values) => duplicate(part(values), messages(values)),
   },
   reorder: {
     summary: "each message is overtaken by the next with probability rate",
-    attributes: { rate: number(0.1), unit, hold: integer(100) },
+    attributes: { rate: rate(0.1), unit, hold: integer(100) },
     make: (values) => reorder(part(values), { ...messages(values), hold: count(values, "hold") }),
   },
   swallow_fin: {
@@ -262,11 +277,17 @@ export function faultType(name: string): FaultType {
 }
 
 /** What `value` should be, if it is not. */
-function ruleBroken({ kind, values }: Attribute, value: AttributeValue): string | undefined {
+function ruleBroken(attribute: Attribute, value: AttributeValue): string | undefined {
+  const { kind } = attribute;
   if (kind === "integer") return Number.isSafeInteger(value) ? undefined : "an integer";
   if (kind === "number") return Number.isFinite(value) ? undefined : "a number";
   const type: string = typeof value;
   if (type !== kind) return `a ${kind}`;
-  if (values === undefined || values.includes(value as string)) return undefined;
-  return `one of ${values.join(", ")}`;
+  return textRule(attribute, value);
+}
+
+/** What text should be, if `value` is not that. */
+export function textRule({ values, form }: Attribute, value: AttributeValue): string | undefined {
+  if (values && !values.includes(String(value))) return `one of ${values.join(", ")}`;
+  return form && !form.pattern.test(String(value)) ? form.told : undefined;
 }

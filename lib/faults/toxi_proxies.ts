@@ -2,7 +2,7 @@
 
 import { formatAddr } from "../addr.ts";
 import type { AttributeValue, FaultType } from "./fault_types.ts";
-import { FAULT_TYPES } from "./fault_types.ts";
+import { FAULT_TYPES, textRule } from "./fault_types.ts";
 import {
   decodeFirst,
   fieldsOf,
@@ -258,10 +258,8 @@ function attributesIn(
   for (const [name, value] of given) {
     if (name !== "attributes" || !(value instanceof GoObject)) continue;
     for (const [attribute, told] of decoded(() => fieldsOf(value, struct, types))) {
-      const { values } = attributes[attribute]!;
-      if (values !== undefined && !values.includes(told as string)) {
-        throw badBody(new GoJsonError(`'${attribute}' must be one of ${values.join(", ")}`));
-      }
+      const rule = textRule(attributes[attribute]!, told as AttributeValue);
+      if (rule !== undefined) throw badBody(new GoJsonError(`'${attribute}' must be ${rule}`));
       result[attribute] = told as AttributeValue;
     }
   }

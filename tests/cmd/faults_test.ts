@@ -1,7 +1,14 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { type Counts, faultsTable, KEYS, pressKey } from "../../cmd/_faults_table.ts";
 import { faultyLink, latency, stall } from "../../lib/faults/mod.ts";
-import { dialResettable, listenResettable, readExact, writeAll } from "../../lib/stream/mod.ts";
+import { formatAddr } from "../../lib/addr.ts";
+import {
+  dialResettable,
+  listenResettable,
+  readExact,
+  readToEnd,
+  writeAll,
+} from "../../lib/stream/mod.ts";
 import { needs } from "../_needs.ts";
 import { start } from "../_script.ts";
 
@@ -72,8 +79,14 @@ needs(
       ],
       [
         ["--to", "127.0.0.1:9", "--down", "latency=x"],
-        /'latency' must be an integer: current value is NaN/,
+        /^faults: --down: .*'latency' must be an integer from 0 to \d+: current value is "x"$/m,
       ],
+      [
+        ["--to", "127.0.0.1:9", "--up", "latency=1", "--up=drop"],
+        /--up must be given once, with all its faults/,
+      ],
+      [["--control", "0", "--up", "drop"], /--up needs --to/],
+      [["--control", "0", "--script", path], /--script needs --to/],
       [["--to", "127.0.0.1:9", "--seed", "-1"], /--seed/],
       [["--to", "127.0.0.1:9", "--script", path], /:2:18: Cannot make a fault as its type must be/],
     ];
@@ -86,6 +99,15 @@ needs(
     await Deno.remove(path);
   },
 );
+
+needs(STARTING, "faults --fast leads without RST, also to the server of --to", async () => {
+  using listener = await listenResettable();
+  const args = ["--listen", "0", "--to", formatAddr(listener.addr), "--fast"];
+  await using script = await start("faults", [...args, "--down", "reset_peer"]);
+  const { port } = await script.addr();
+  using client = await dialResettable({ hostname: "127.0.0.1", port });
+  assertEquals((await readToEnd(client)).length, 0); // with RST it would throw
+});
 
 Deno.test("faultsTable() shows faults, connections with rates, and the last events", async () => {
   using listener = await listenResettable();

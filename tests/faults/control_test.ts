@@ -321,6 +321,13 @@ Deno.test("control: what is wrong gets toxiproxy's status and words", async () =
     ],
     [
       "POST",
+      "/proxies/db/toxics",
+      { type: "drop", attributes: { unit: "0" } },
+      400,
+      `${bad}'unit' must be chunk, line or a size of at least 1`,
+    ],
+    [
+      "POST",
       "/proxies",
       { ...DB, name: "second", listen },
       500,
