@@ -13,8 +13,8 @@ export interface LengthField {
   /** The fewest bytes it takes. */
   readonly least: number;
   /**
-   * The length that is written `at` bytes into the queue, {@linkcode UNFINISHED} or
-   * {@linkcode MALFORMED}. From 2 ** 53 on it is rounded, never to less than that.
+   * The length that is written `at` bytes into the queue, {@linkcode UNFINISHED},
+   * {@linkcode OVERLONG} or {@linkcode WASTEFUL}. From 2 ** 53 on it is rounded, never to less than that.
    */
   peek(queue: ByteQueue, at: number): number;
   /** The same length to the last digit; for one that was peeked just now. */
@@ -29,8 +29,10 @@ export interface LengthField {
 
 /** Not all bytes of the length are there yet. */
 export const UNFINISHED = -1;
-/** No length is written like this. */
-export const MALFORMED = -2;
+/** It goes on for longer than any length. */
+export const OVERLONG = -2;
+/** It has more bytes than it needs, where that is forbidden. */
+export const WASTEFUL = -3;
 
 /** A length of always the same size. */
 export class FixedField implements LengthField {
@@ -79,7 +81,7 @@ export class FixedField implements LengthField {
 }
 
 /** The longest varint that is read, as in unsigned-varint; 2 ** 53 - 1 needs 8 bytes. */
-const LONGEST_VARINT = 8;
+export const LONGEST_VARINT = 8;
 
 /**
  * An unsigned LEB128: seven bits to a byte, the least significant first, and the highest
@@ -105,10 +107,10 @@ export class VarintField implements LengthField {
       scale *= 128;
       if (byte < 0x80) {
         this.size = i + 1;
-        return this.#minimal && byte === 0 && i > 0 ? MALFORMED : length;
+        return this.#minimal && byte === 0 && i > 0 ? WASTEFUL : length;
       }
     }
-    return there === LONGEST_VARINT ? MALFORMED : UNFINISHED;
+    return there === LONGEST_VARINT ? OVERLONG : UNFINISHED;
   }
 
   peekExact(queue: ByteQueue, at: number): bigint {

@@ -39,9 +39,11 @@ import { ByteQueue } from "../bytes.ts";
 import {
   FixedField,
   type LengthField,
-  MALFORMED,
+  LONGEST_VARINT,
+  OVERLONG,
   UNFINISHED,
   VarintField,
+  WASTEFUL,
 } from "./_length_field.ts";
 import {
   type Decoder,
@@ -234,7 +236,11 @@ export class LengthDecoder implements Decoder<Uint8Array> {
     const header = this.#fieldAt + this.#field.size;
     const drop = this.#strip ?? header;
     const size = header + length + this.#adjustment;
-    if (size < header || size < drop || size > Number.MAX_SAFE_INTEGER) {
+    if (size > Number.MAX_SAFE_INTEGER) {
+      const rule = "a frame must be shorter than 2 ** 53 bytes";
+      this.#fail("too-long", `${rule}: its length is ${length}`, { length });
+    }
+    if (size < header || size < drop) {
       const rule = `a frame must have the ${Math.max(header, drop)} bytes of its header`;
       this.#fail("malformed", `${rule}: current value is ${size}`, { length });
     }
@@ -244,8 +250,11 @@ export class LengthDecoder implements Decoder<Uint8Array> {
 
   #refuse(length: number): void {
     if (length === UNFINISHED) return;
-    if (length === MALFORMED) {
-      this.#fail("malformed", "a length must be a varint of the fewest bytes, at most 8");
+    if (length === OVERLONG) {
+      this.#fail("malformed", `a varint must have at most ${LONGEST_VARINT} bytes`);
+    }
+    if (length === WASTEFUL) {
+      this.#fail("malformed", "a varint must have no more bytes than its length needs");
     }
     this.#tooLong(length);
   }
