@@ -4,8 +4,9 @@
  *
  * They are a lab's instrument, and for plain work a {@linkcode TcpStream} is the better
  * tool: `node:net` in Deno 2.9.6 fails a write that has to wait with BrokenPipe once the
- * peer has said FIN and all before it is read (denoland/deno#33860), and a listener that
- * once ran out of descriptors accepts nobody any more.
+ * peer has said FIN and all before it is read (denoland/deno#33860), and a listener whose
+ * process runs out of descriptors is told nothing of it, and accepts again up to a second
+ * after there are some.
  *
  * @example The peer learns that something broke
  * ```ts
@@ -167,8 +168,17 @@ export async function listenResettable(
   return new SocketListener(server, backlog);
 }
 
+/** Milliseconds from one time that a listener is told to listen to the next; a guess. */
+const WAKE = 1000;
+
+/** What is behind a server: in Node as well. */
+interface Listening {
+  readonly _handle?: { listen?(backlog: number): number } | null;
+}
+
 class SocketListener implements ResettableListener {
   readonly addr: TcpAddr;
+  readonly #over = new AbortController();
   readonly #server: Server;
   readonly #arrived: SocketConn[] = [];
   readonly #accepts: PromiseWithResolvers<ResettableConn>[] = [];
@@ -193,6 +203,19 @@ class SocketListener implements ResettableListener {
       else if (this.#closed || this.#arrived.length >= backlog) conn.reset();
       else this.#arrived.push(conn);
     });
+    this.#wake(backlog);
+  }
+
+  /**
+   * Deno 2.9.6 that cannot accept for want of descriptors does not try again, and no event says
+   * so. Being told to listen again makes it try; where it does anyway, that changes nothing.
+   */
+  async #wake(backlog: number): Promise<void> {
+    const { signal } = this.#over;
+    while (!signal.aborted) {
+      await realWorld.sleep(WAKE, { signal, ref: false }).catch(() => {});
+      if (!signal.aborted) (this.#server as Listening)._handle?.listen?.(backlog);
+    }
   }
 
   accept(): Promise<ResettableConn> {
@@ -207,6 +230,7 @@ class SocketListener implements ResettableListener {
   [Symbol.dispose](): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#over.abort();
     this.#server.close();
     for (const conn of this.#arrived.splice(0)) conn.reset();
     for (const accept of this.#accepts.splice(0)) accept.reject(badResource());
