@@ -7,6 +7,8 @@
 export interface Needs {
   /** Programs it starts, by name; `"deno"` stands for the running one. */
   run?: readonly string[];
+  /** A module of Python that the first of those programs must know. */
+  python?: string;
   /** Whether it reads files. */
   read?: boolean;
   /** Whether it writes files. */
@@ -39,16 +41,24 @@ export function firstMissing(what: Needs): string | undefined {
     if (state !== "granted") return `needs --allow-run=${command}`;
     if (!installed(command)) return `needs the program ${command}`;
   }
+  const [python = ""] = what.run ?? [];
+  if (what.python !== undefined && !succeeds(python, ["-c", `import ${what.python}`])) {
+    return `needs ${what.python} for ${python}`;
+  }
   return undefined;
 }
 
 /** Whether a program can be started; what it says to `--version` does not matter. */
 function installed(command: string): boolean {
   try {
-    new Deno.Command(command, { args: ["--version"], stdout: "null", stderr: "null" }).outputSync();
+    succeeds(command, ["--version"]);
     return true;
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return false;
     throw error;
   }
+}
+
+function succeeds(command: string, args: string[]): boolean {
+  return new Deno.Command(command, { args, stdout: "null", stderr: "null" }).outputSync().success;
 }
