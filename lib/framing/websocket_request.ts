@@ -109,7 +109,9 @@ export function checkWebSocketResponse(
   const demand = (good: boolean, rule: string) => {
     if (!good) throw new WebSocketHandshakeError(status, rule);
   };
-  demand(status === 101, `the server must answer 101: it answers ${status}`);
+  const place = fields.get("location"); // to be asked instead, should the caller want that
+  const elsewhere = place === undefined ? "" : ` and points to ${quote(place)}`;
+  demand(status === 101, `the server must answer 101: it answers ${status}${elsewhere}`);
   demand(
     upgradesToWebSocket(fields) && fields.tokens("upgrade").length === 1,
     "the response must say Upgrade: websocket, Connection: Upgrade, and nothing else",

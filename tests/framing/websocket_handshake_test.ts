@@ -243,3 +243,9 @@ Deno.test("checkWebSocketResponse() refuses every other response", () => {
   const error = assertThrows(() => checkWebSocketResponse(refused, asked), WebSocketHandshakeError);
   assertEquals(error.status, 403);
 });
+
+Deno.test("checkWebSocketResponse() says where a server that is not the one points to", () => {
+  const moved = response({ "Location": "ws://other/\x1b" }, "301 Moved Permanently");
+  const points = 'it answers 301 and points to "ws://other/\\u001b"';
+  assertThrows(() => checkWebSocketResponse(moved, { key: KEY }), WebSocketHandshakeError, points);
+});
