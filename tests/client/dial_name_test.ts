@@ -33,9 +33,13 @@ Deno.test("dial() looks a name up by the system, hosts file included", async () 
 });
 
 Deno.test("dial() of a name that does not exist says so by a code", async () => {
-  // RFC 6761 keeps .invalid from ever existing. Where no resolver answers, time runs out.
-  const error = await assertRejects(() => dial("nope.invalid:80", { timeout: 5_000 }), DialError);
-  assert(["ENOTFOUND", "EAI_AGAIN", "EAI_FAIL", undefined].includes(error.code), error.message);
+  // RFC 6761 keeps .invalid from ever existing. A lookup cannot be called off, so a deadline
+  // would leave one behind that no resolver answers: it is the system's to give up.
+  const error = await assertRejects(
+    () => dial("nope.invalid:80", { timeout: Infinity }),
+    DialError,
+  );
+  assert(["ENOTFOUND", "EAI_AGAIN", "EAI_FAIL"].includes(error.code ?? "none"), error.message);
   assertEquals(explain(error).whose, "network", error.message);
   assertStringIncludes(error.message, "Cannot connect to nope.invalid:80 in 1 attempt: #1 ");
 });
