@@ -20,9 +20,10 @@
  *     --json             a JSON object on each line: the probes, then a summary of each server
  *     --help, --version
  *
- * The first probe has some milliseconds of this program's own beginning in it. Jitter is the
- * mean difference of a time to the next. An outage lasts from the start of the
- * first probe that failed to the end of the first that did not.
+ * Before the first probe it makes some to itself, which count for nothing, lest that one have
+ * some milliseconds of the program's own beginning in it; so it has if less is allowed than
+ * --allow-net. Jitter is the mean difference of a time to the next. An outage lasts from the
+ * start of the first probe that failed to the end of the first that did not.
  *
  * Exit codes: 0, all servers were reached; 1, one never was; 2, wrong command line. Ctrl-C or
  * SIGTERM ends it, and the exit code says the same.
@@ -37,6 +38,7 @@ import { type Io, run } from "./_cli.ts";
 import { duration, integer, peer, text, toggle } from "./_flag.ts";
 import { parseFlags } from "./_flags.ts";
 import { TimeHistogram } from "./_latency_histogram.ts";
+import { warmUp } from "./_latency_warm_up.ts";
 import { probeJson, probeLine, summaryJson, summaryText } from "./_latency_report.ts";
 import { need } from "./_permissions.ts";
 
@@ -63,6 +65,7 @@ export async function main(args: string[], io: Io): Promise<number> {
     firstByte: send === "" ? given["first-byte"] : bytesOf(send),
     signal: AbortSignal.any([io.interrupted, failed.signal]),
   };
+  await warmUp();
   const measuring = targets.map(async (target) => {
     for await (const probe of measureLatency(target.addr, options)) {
       target.stats.add(probe);

@@ -1,12 +1,16 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import fc from "fast-check";
 import { drawHistograms, rowEdges, TimeHistogram } from "../../cmd/_latency_histogram.ts";
+import { warmUp } from "../../cmd/_latency_warm_up.ts";
+import type { Io } from "../../cmd/_cli.ts";
+import { main } from "../../cmd/latency.ts";
 import { probeJson, probeLine, summaryJson, summaryText } from "../../cmd/_latency_report.ts";
 import { formatAddr, tcpAddr } from "../../lib/addr.ts";
 import { type LatencySample, LatencyStats } from "../../lib/client/latency_stats.ts";
 import { echo } from "../../lib/server/echo.ts";
 import { serveTcp } from "../../lib/server/server.ts";
 import { needs } from "../_needs.ts";
+import { fakeConnect } from "../client/_sockets.ts";
 import { start } from "../_script.ts";
 
 const STARTING = { run: ["deno"], read: true } as const;
@@ -64,6 +68,32 @@ needs(STARTING, "cmd/latency.ts sums up at Ctrl-C", async () => {
   const { code, stdout, stderr } = await latency.ended();
   assertEquals([code, stderr], [0, ""]);
   assertMatch(new TextDecoder().decode(stdout), /\nprobes +1\n/);
+});
+
+Deno.test("cmd/latency.ts begins with probes to itself, of which nobody hears", async () => {
+  await using server = serveTcp({}, async () => {});
+  const asked: number[] = [];
+  using _connect = fakeConnect((connect, options) => {
+    asked.push(options.port);
+    return connect(options);
+  });
+  const printed: unknown[] = [];
+  const print = (text: unknown) => Promise.resolve(void printed.push(text));
+  const io = { print, interrupted: new AbortController().signal } as Partial<Io> as Io;
+  await main([formatAddr(server.addr), "--count", "1", "--json"], io);
+  const { port } = server.addr;
+  assert(asked.length > 1 && asked.indexOf(port) === asked.length - 1, `${asked}, ${port}`);
+  assertEquals(printed.length, 2); // the probe, and the summary
+});
+
+Deno.test({
+  name: "cmd/latency.ts does without them where it may use its servers only",
+  permissions: { net: ["127.0.0.1"] },
+  fn: async () => {
+    using connect = fakeConnect((connect, options) => connect(options));
+    await warmUp();
+    assertEquals(connect.calls, 0);
+  },
 });
 
 needs(STARTING, "cmd/latency.ts says what is wrong, in one line", async () => {
