@@ -13,7 +13,7 @@ import { dial, type DialOptions } from "../../lib/client/dial.ts";
 import { dialTimes, mostTelling } from "../../lib/client/dial_attempt.ts";
 import { DialError } from "../../lib/client/dial_error.ts";
 import type { Resolve } from "../../lib/client/eyeballs.ts";
-import { familyOf } from "../../lib/client/resolve.ts";
+import { familyOf, systemResolve } from "../../lib/client/resolve.ts";
 import { explain } from "../../lib/errors.ts";
 import { seededWorld } from "../../lib/world.ts";
 import { asleep, deserted, fakeConnect, listen, SilentListener } from "./_sockets.ts";
@@ -25,7 +25,13 @@ function having(...addresses: string[]): Resolve {
 
 Deno.test("dial() looks a name up by the system, hosts file included", async () => {
   using listener = listen();
-  using conn = await dial(`localhost:${listener.addr.port}`);
+  const asked: Promise<string[]>[] = [];
+  const resolve: Resolve = (name, family) => {
+    asked.push(systemResolve(name, family));
+    return asked.at(-1)!;
+  };
+  using conn = await dial(`localhost:${listener.addr.port}`, { resolve });
+  await Promise.allSettled(asked); // AAAA may have to be asked for elsewhere
   const [attempt] = conn.attempts;
   assertEquals(attempt?.lookups.map(({ family }) => family), [6, 4]);
   assertEquals(attempt?.connects.at(-1)?.hostname, "127.0.0.1");

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
 import fc from "fast-check";
-import { tcpAddr } from "../../lib/addr.ts";
+import { type TcpAddr, tcpAddr } from "../../lib/addr.ts";
 import type { Resolve } from "../../lib/client/eyeballs.ts";
 import {
   type LatencyProbe,
@@ -12,7 +12,7 @@ import { echo } from "../../lib/server/echo.ts";
 import { serveTcp } from "../../lib/server/server.ts";
 import { readToEnd, writeAll } from "../../lib/stream/conn.ts";
 import { type SeededWorld, seededWorld } from "../../lib/world.ts";
-import { addrOf, deserted, fakeConnect, listen } from "./_sockets.ts";
+import { addrOf, asleep, deserted, fakeConnect, listen } from "./_sockets.ts";
 
 /** Collects the probes of a series, and moves its world on until it is over. */
 async function series(
@@ -27,14 +27,24 @@ async function series(
   return await probes;
 }
 
+/** Hands out connections that are there already: what waits for a kernel is on no other clock. */
+async function connected(
+  addr: TcpAddr,
+  count: number,
+  before = () => Promise.resolve(),
+): Promise<Disposable> {
+  const conns = await Promise.all(Array.from({ length: count }, () => Deno.connect(addr)));
+  return fakeConnect(async () => {
+    await before();
+    return conns.shift()!;
+  });
+}
+
 Deno.test("measureLatency() probes at its interval, and times each handshake", async () => {
   await using server = serveTcp({}, async () => {});
   const world = seededWorld(1);
   const delays = [3, 4, 5];
-  using _connect = fakeConnect(async (connect, options) => {
-    await world.sleep(delays.shift()!);
-    return await connect(options);
-  });
+  using _connect = await connected(server.addr, 3, () => world.sleep(delays.shift()!));
   const probes = await series(server.addr, world, { count: 3, interval: 500 });
   assertEquals(
     probes.map(({ number, started, ended, connect }) => [number, started, ended, connect]),
@@ -120,7 +130,13 @@ Deno.test("measureLatency() times the first byte of a server that speaks first",
     await world.sleep(20);
     await writeAll(conn, new TextEncoder().encode("220 hello"));
   });
-  const [probe] = await series(server.addr, world, { count: 1, firstByte: true });
+  using _connect = await connected(server.addr, 1);
+  await asleep(world, 1);
+  const probing = Array.fromAsync(
+    measureLatency(server.addr, { world, count: 1, firstByte: true }),
+  );
+  await world.advance(20);
+  const [probe] = await probing;
   assertEquals([probe?.connect, probe?.firstByte, probe?.ended], [0, 20, 20]);
 });
 
@@ -139,10 +155,15 @@ Deno.test("measureLatency() times the first byte of an answer", async () => {
 Deno.test("measureLatency() calls a probe lost that gets no byte, although it connected", async () => {
   const world = seededWorld(1);
   await using mute = serveTcp({}, async (conn) => void await readToEnd(conn));
-  const [late] = await series(mute.addr, world, { count: 1, firstByte: true, timeout: 50 });
-  assertEquals([late?.connect, (late?.error as Error).name], [0, "TimeoutError"]);
+  {
+    using _connect = await connected(mute.addr, 1);
+    const [late] = await series(mute.addr, world, { count: 1, firstByte: true, timeout: 50 });
+    assertEquals([late?.connect, (late?.error as Error).name], [0, "TimeoutError"]);
+  }
   await using curt = serveTcp({}, async () => {});
-  const [ended] = await series(curt.addr, world, { count: 1, firstByte: true });
+  const [ended] = await Array.fromAsync(
+    measureLatency(curt.addr, { world, count: 1, firstByte: true }),
+  );
   assertInstanceOf(ended?.error, Deno.errors.UnexpectedEof);
 });
 
@@ -161,8 +182,15 @@ Deno.test("measureLatency() ends each probe with FIN, and hears the peer out", a
 Deno.test("measureLatency() waits for its connections to be closed, but not for ever", async () => {
   using listener = listen(); // nobody accepts, so nobody says FIN
   const world = seededWorld(1);
-  await series(listener.addr, world, { count: 2, interval: 100 });
-  assertEquals(world.now(), 1_100); // a second after the last one
+  using _connect = await connected(listener.addr, 2);
+  let over = false;
+  const probing = Array.fromAsync(
+    measureLatency(listener.addr, { world, count: 2, interval: 100 }),
+  ).finally(() => over = true);
+  await world.advance(1_099);
+  assertEquals(over, false);
+  await world.advance(1); // a second after the last one
+  await probing;
 });
 
 Deno.test("measureLatency() ends without a word when it is aborted", async () => {
