@@ -27,10 +27,11 @@ export function callWords(call: CallEvent): readonly string[] {
     return [...told, `${kind} ${why}`, why];
   }
   switch (call.kind) {
+    // Half a port would be another one.
     case "listen":
-      return [join(kind, portOf(call.local))];
+      return [join(kind, portOf(call.local)), kind];
     case "connect":
-      return [join(kind, portOf(call.remote))];
+      return [join(kind, portOf(call.remote)), kind];
     case "accept":
       return [join(kind, call.remote && `from ${portOf(call.remote)}`), kind];
     case "read":
