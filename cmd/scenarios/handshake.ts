@@ -9,6 +9,9 @@
  * what answers a SYN: here the server takes nobody over, and still the connection
  * is whole, connect() returns, and bytes that the client writes are acknowledged.
  *
+ * What acknowledges says which number it waits for next. Each byte has one; so do
+ * SYN and FIN, which carry none.
+ *
  * The states are the kernel's own, by `ss`; the segments are those that `tcpdump`
  * saw. Where one of them cannot run, the lesson says what it could not see.
  *
@@ -76,6 +79,10 @@ export const main = scenario(import.meta, async (lab) => {
   const [accept] = lab.calls("server", "accept");
   lab.check("accept() returned long after connect() had", accept!.end! > connect!.end!);
   lab.check("what was written before accept() is read after it", heard, HELLO);
+  const claim = "SYN and FIN take a number each, as if they were bytes";
+  const last = wire.segments.findLast(({ who }) => who === "server");
+  if (wire.unseen === undefined) lab.check(claim, last?.ack, 1 + HELLO.length + 1);
+  else lab.unseen(claim, wire.unseen);
 });
 
 if (import.meta.main) await run(main, import.meta);

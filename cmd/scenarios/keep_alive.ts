@@ -82,6 +82,7 @@ export const main = inOwnNetwork(
         { hostname },
       );
       await byDefault(lab, server);
+      await patience(lab);
       const why = network.own ? await hurry() : network.why;
       if (why !== undefined) {
         lab.unseen("the kernel asks, and gives up where no answer comes", why);
@@ -127,14 +128,31 @@ async function byDefault(lab: Lab, server: LabServer): Promise<void> {
   lab.check("a connection that is asked about is like any other", answer, "hello");
 }
 
+/** For how long it goes on asking, once it has begun: nine times, 75 s apart. */
+async function patience(lab: Lab): Promise<void> {
+  const claim = "if no answer comes, it gives up eleven minutes later";
+  const names = ["tcp_keepalive_intvl", "tcp_keepalive_probes"];
+  const asked = await sysctl("-n", ...names.map((name) => `net.ipv4.${name}`));
+  if ("why" in asked) return lab.unseen(claim, asked.why);
+  const [seconds = NaN, times = NaN] = asked.printed.split("\n").map(Number);
+  lab.check(claim, Math.floor(seconds * times / 60), 11);
+}
+
 /** Has the kernel ask soon, in this network only; returns why it cannot. */
 async function hurry(): Promise<string | undefined> {
-  const { state } = Deno.permissions.querySync({ name: "run", command: "sysctl" });
-  if (state !== "granted") return "sysctl is missing, or --allow-run=sysctl";
   const settings = Object.entries(SETTINGS).map(([name, value]) => `net.ipv4.${name}=${value}`);
-  const command = new Deno.Command("sysctl", { args: ["-qw", ...settings], stdin: "null" });
-  const { success, stderr } = await command.output();
-  return success ? undefined : new TextDecoder().decode(stderr).trim().split("\n")[0];
+  const set = await sysctl("-qw", ...settings);
+  return "why" in set ? set.why : undefined;
+}
+
+/** What it printed, or why it could not. */
+async function sysctl(...args: string[]): Promise<{ printed: string } | { why: string }> {
+  const { state } = Deno.permissions.querySync({ name: "run", command: "sysctl" });
+  if (state !== "granted") return { why: "sysctl is missing, or --allow-run=sysctl" };
+  const { success, stdout, stderr } = await new Deno.Command("sysctl", { args, stdin: "null" })
+    .output();
+  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes).trim();
+  return success ? { printed: text(stdout) } : { why: text(stderr).split("\n")[0]! };
 }
 
 async function asked(lab: Lab, server: LabServer): Promise<void> {

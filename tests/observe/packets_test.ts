@@ -1,5 +1,7 @@
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertNotEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
+import { tcpAddr } from "../../lib/addr.ts";
+import { packetBytes } from "../../lib/observe/_packet_bytes.ts";
 import { CaptureFormatError, PcapReader } from "../../lib/observe/_pcap_reader.ts";
 import { type RawSegment, segmentIn } from "../../lib/observe/_segment_in.ts";
 import { StreamNumbers } from "../../lib/observe/_stream_numbers.ts";
@@ -269,4 +271,14 @@ Deno.test("StreamNumbers: when both ends dial at once, both count from their own
     ),
     [[0, undefined], [0, undefined], [0, 1], [0, 1], [1, 1]],
   );
+});
+
+Deno.test("the checksum of TCP does not notice two words that have changed places", () => {
+  const [from, to] = [tcpAddr("127.0.0.1", 5), tcpAddr("127.0.0.1", 6)];
+  const header = { from, to, flags: ["PSH", "ACK"], seq: 1, ack: 1, window: 9 } as const;
+  const sent = (words: string) => packetBytes(header, new TextEncoder().encode(words));
+  const checksum = (words: string) => new DataView(sent(words).buffer).getUint16(20 + 16);
+  assertEquals(checksum("10 to Al, 99 to Bo"), checksum("99 to Al, 10 to Bo"));
+  // What it is for: most of what is damaged.
+  assertNotEquals(checksum("10 to Al, 99 to Bo"), checksum("11 to Al, 99 to Bo"));
 });

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { dial } from "../../lib/client/dial.ts";
+import { segmentIn } from "../../lib/observe/_segment_in.ts";
 import { flagsText, type Segment } from "../../lib/observe/segment.ts";
 import { type Capture, capture, type CaptureOptions } from "../../lib/observe/wire.ts";
 import { serveTcp } from "../../lib/server/server.ts";
@@ -7,6 +8,7 @@ import { readToEnd, writeAll } from "../../lib/stream/conn.ts";
 import { seededWorld } from "../../lib/world.ts";
 import { needs } from "../_needs.ts";
 import { onTheWire } from "./_on_the_wire.ts";
+import { checksumsHold } from "./_pcapng.ts";
 import { ask, STANDING_IN } from "./_tools.ts";
 
 /** Captures for a test that may not go without. */
@@ -80,6 +82,30 @@ onTheWire(
     }
   },
 );
+
+onTheWire("each way of a connection begins at a number of its own", async () => {
+  await using server = serveTcp({}, (conn) => void conn.closeWrite());
+  await using wire = await captured({ ports: [server.addr.port], keepPackets: true });
+  using _first = await dial(server.addr);
+  using _second = await dial(server.addr);
+  const opens = ({ flags }: Segment) => flags.includes("SYN");
+  assert(await wire.until((it) => it.filter(opens).length === 4));
+  const numbers = wire.segments.flatMap((segment, at) =>
+    opens(segment) ? [segmentIn(wire.packets[at]!, wire.linkType)!.seq] : []
+  );
+  assertEquals(new Set(numbers).size, 4);
+});
+
+onTheWire("over loopback nobody computes checksums of TCP", async () => {
+  await using server = serveTcp({}, async (conn) => void await readToEnd(conn));
+  await using wire = await captured({ ports: [server.addr.port], keepPackets: true });
+  using client = await dial(server.addr);
+  await writeAll(client, new TextEncoder().encode("hello"));
+  assert(await wire.until((segments) => segments.some(({ length }) => length === 5)));
+  assertEquals(wire.linkType, 1);
+  const right = wire.packets.filter(({ bytes }) => checksumsHold(bytes.subarray(14)));
+  assert(right.length < wire.packets.length);
+});
 
 onTheWire("capture() keeps as much of each packet as it is told, and counts the rest", async () => {
   await using server = serveTcp({}, async (conn) => void await readToEnd(conn));

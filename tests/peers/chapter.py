@@ -12,6 +12,7 @@ import json
 import os
 import resource
 import socket
+import subprocess
 import sys
 import tempfile
 import threading
@@ -112,6 +113,22 @@ def full_queue():
         waiting.close()
     with open("/proc/sys/net/ipv4/tcp_abort_on_overflow") as setting:
         return {"said": said, "abort on overflow": int(setting.read())}
+
+
+def default_somaxconn():
+    """The most that a queue may hold, where nobody has changed it."""
+    return {"somaxconn": somaxconn()}
+
+
+def privileged_port():
+    """Which ports one may have without the right to privileged ones, where the limit is 80."""
+    bind = "import socket; socket.create_server(('127.0.0.1', %d))"
+    without = ["setpriv", "--bounding-set=-net_bind_service", sys.executable, "-c"]
+    said = {}
+    for port in (79, 80):
+        ran = subprocess.run([*without, bind % port], capture_output=True, text=True)
+        said[port] = (ran.stderr.splitlines() or ["returned"])[-1].split(":")[0]
+    return said
 
 
 def backlog_memory():
@@ -307,7 +324,10 @@ def pool():
     answer = failure(lambda: lent.recv(100).decode())
     waiting = in_thread(lending.get_connection)
     waiting.join(0.3)
-    return {"write": write, "answer": answer, "the next one waits": waiting.is_alive()}
+    stuck = waiting.is_alive()
+    lending.close_all()
+    still = lent.fileno() >= 0
+    return {"write": write, "answer": answer, "the next one waits": stuck, "still open": still}
 
 
 def proxy():
@@ -359,6 +379,7 @@ def http():
         "in one piece": response("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"),
         "in one piece, kept alive": response("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", False),
         "in lower case": response("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello"),
+        "no answer": response(""),
         "chunked": response("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"),
     }
 

@@ -45,6 +45,7 @@ const EXPERIMENTS: readonly (readonly [name: string, claim: string, out: unknown
     write: "returned",
     answer: ["returned", ""],
     "the next one waits": true,
+    "still open": true,
   }],
   ["proxy", "the proxy carries an answer after FIN", {
     "the server got": "a question",
@@ -63,6 +64,7 @@ const EXPERIMENTS: readonly (readonly [name: string, claim: string, out: unknown
     "in one piece": ["RuntimeError", "Connexion fermée prématurément"],
     "in one piece, kept alive": ["TimeoutError", "timed out"],
     "in lower case": ["returned", ""],
+    "no answer": ["returned", ""],
     "chunked": ["returned", ""],
   }],
   ["half_a_line", "what readline() returns is a line, and a read for each byte is none too many", {
@@ -127,6 +129,13 @@ const APART: readonly (readonly [name: string, prepare: string, claim: string, o
     "echo 1 >/proc/sys/net/ipv4/tcp_abort_on_overflow",
     "at least tcp_abort_on_overflow has them refused",
     { said: "TimeoutError", "abort on overflow": 1 },
+  ],
+  ["default_somaxconn", "true", "somaxconn is 128 by default", { somaxconn: 4096 }],
+  [
+    "privileged_port",
+    "echo 80 >/proc/sys/net/ipv4/ip_unprivileged_port_start",
+    "ports below 1024 are privileged",
+    { "79": "PermissionError", "80": "returned" },
   ],
   ["network_down", "true", "recv() fails when the network does", {
     said: "TimeoutError",
