@@ -39,7 +39,7 @@ export interface ScenarioOptions {
   /**
    * How many milliseconds it may take; after that it has failed.
    *
-   * @default {10000}
+   * @default {30000}
    */
   deadline?: number;
   /**
@@ -56,7 +56,7 @@ export function scenario(
   steps: (lab: Lab) => Promise<void>,
   options: ScenarioOptions = {},
 ): Main {
-  const { deadline = 10_000, world = realWorld } = options;
+  const { deadline = 30_000, world = realWorld } = options;
   const name = new URL(script.url).pathname.replace(/^.*\/|\.[^.]+$/g, "");
   return async (args, io) => {
     const given = parseFlags(args, flags);

@@ -63,7 +63,7 @@ export const main = inOwnNetwork(
       await again(lab);
       if (network.own) await theKernels(lab);
       else lab.unseen("the kernel's: ETIMEDOUT, when it has asked often enough", network.why);
-    }, { deadline: 20_000 }),
+    }),
 );
 
 /** A failed dial: the error of its last attempt, and all of it. */

@@ -42,7 +42,7 @@ export const main = scenario(import.meta, async (lab) => {
   for (let at = 0; at < SIZE; at++) data[at] = at % 251;
   await once(lab, data);
   await all(lab, data);
-}, { deadline: 30_000 });
+});
 
 async function once(lab: Lab, data: Uint8Array): Promise<void> {
   const written = Promise.withResolvers<void>();

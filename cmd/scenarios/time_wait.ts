@@ -40,7 +40,7 @@ import { type LabWire, segmentLabel } from "./_wire.ts";
 const MINUTE = 60_000;
 
 /** Longer than this lesson may take. */
-const SOME_TIME = 10_000;
+const SOME_TIME = 30_000;
 
 /** The server closes first, and starts again; then the client does. */
 export const main = scenario(import.meta, async (lab) => {

@@ -201,15 +201,15 @@ needs(
       return new Promise(() => {});
     }, { args: ["--json"], options: { world } });
     await waiting.promise;
-    await world.advance(10_000);
+    await world.advance(30_000);
     const { code, printed } = await playing;
     const events = jsonLines(printed);
     const [read, verdict] = events.slice(-2);
     assertEquals(code, 1);
     assert(read?.kind === "read" && read.end === undefined);
     assert(verdict?.kind === "verdict" && !verdict.ok);
-    assertEquals(verdict.text, "passes: not done within 10000 ms");
-    assertEquals(world.sleeps, [10_000]);
+    assertEquals(verdict.text, "passes: not done within 30000 ms");
+    assertEquals(world.sleeps, [30_000]);
   },
 );
 
