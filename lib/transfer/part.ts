@@ -21,7 +21,8 @@ export class Part implements AsyncDisposable {
   size: number;
   readonly #path: string;
   readonly #file: Deno.FsFile;
-  #published = false;
+  /** Whether the name is still that of this file. */
+  #named = true;
 
   private constructor(path: string, file: Deno.FsFile, size: number) {
     this.#path = path;
@@ -80,24 +81,35 @@ export class Part implements AsyncDisposable {
    * Makes it the file at `path`, in one step, once it is on the disk.
    *
    * @throws {Deno.errors.AlreadyExists} If a file is there, and `overwrite` is not set.
+   * @throws {TransferError} If the part was moved or removed: what bears its name now is not
+   * what came.
    */
   async publish(path: string, traits: FileTraits, overwrite: boolean): Promise<void> {
     const { mode, mtime } = traits;
-    const made = (await this.#file.stat()).mode;
+    const info = await this.#file.stat();
+    if (!await leadsTo(this.#path, info)) throw this.#lost();
+    const { mode: made } = info;
     // Less than the sender said where umask(2) had it so when the part was made.
     if (mode !== undefined && made !== null) await Deno.chmod(this.#path, made & mode & 0o777);
     if (mtime) await this.#file.utime(mtime / 1000, mtime / 1000);
     await this.#file.sync();
     if (overwrite) await Deno.rename(this.#path, path);
     else await renameUnlessThere(this.#path, path);
-    this.#published = true;
+    this.#named = false;
     await syncFolder(path);
+  }
+
+  #lost(): TransferError {
+    this.#named = false;
+    this.size = 0; // none that anybody could go on from
+    const name = quote(splitPath(this.#path)[1]);
+    return new TransferError("storage", `Cannot store ${name} as somebody has moved it meanwhile`);
   }
 
   /** Lets go of it. It stays for another time, unless it is empty. */
   async [Symbol.asyncDispose](): Promise<void> {
     // While it is still locked, lest it be somebody else's by now.
-    if (this.size === 0 && !this.#published) await Deno.remove(this.#path).catch(() => {});
+    if (this.size === 0 && this.#named) await Deno.remove(this.#path).catch(() => {});
     this.#file[Symbol.dispose]();
   }
 }

@@ -1,4 +1,10 @@
-import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertRejects,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
 import { TransferError } from "../../lib/transfer/error.ts";
 import type { Incoming } from "../../lib/transfer/incoming.ts";
 import { fileStore, folderStore } from "../../lib/transfer/store.ts";
@@ -155,6 +161,29 @@ needs(FILES, "a file that appears meanwhile is not replaced", async () => {
   const error = await assertRejects(() => incoming.finish({}), TransferError);
   assertEquals([error.fault, incoming.kept], ["exists", 10]);
   assertEquals(await folder.read("a"), bytesOf(3, 2));
+});
+
+needs(FILES, "a part that was moved meanwhile gives its name to nobody else", async () => {
+  await using folder = await Folder.make();
+  await using outside = await Folder.make();
+  await outside.write("secret", BYTES, 0o600);
+  const replaced: Record<string, () => Promise<unknown>> = {
+    gone: () => Promise.resolve(),
+    other: () => folder.write(".other.part", bytesOf(10, 2)),
+    link: () => Deno.symlink(outside.at("secret"), folder.at(".link.part")),
+  };
+  for (const [name, replace] of Object.entries(replaced)) {
+    await using incoming = await folderStore(folder.path).open({ name, size: 10 });
+    await fill(incoming, BYTES);
+    await Deno.remove(folder.at(`.${name}.part`));
+    await replace();
+    const error = await assertRejects(() => incoming.finish({ mode: 0o644 }), TransferError);
+    assertEquals([error.fault, incoming.kept], ["storage", 0]);
+    assertStringIncludes(error.message, `Cannot store ".${name}.part" as somebody has moved it`);
+  }
+  assertEquals(await folder.names(), [".link.part", ".other.part"]);
+  assertEquals(await folder.read(".other.part"), bytesOf(10, 2));
+  assertEquals((await Deno.stat(outside.at("secret"))).mode! & 0o777, 0o600);
 });
 
 needs(FILES, "what is no file stays, also when files may be overwritten", async () => {
