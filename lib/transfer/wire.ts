@@ -66,17 +66,18 @@ export function encodeNumber(n: number): Uint8Array<ArrayBuffer> {
 }
 
 /** @throws {TransferError} If it is beyond 2 ** 53, and thus not exact. */
-export function decodeNumber(bytes: Uint8Array, hint = ""): number {
+export function decodeNumber(bytes: Uint8Array, what = "a size", hint = ""): number {
   const n = view(bytes).getBigUint64(0);
   if (n <= BigInt(Number.MAX_SAFE_INTEGER)) return Number(n);
-  throw garbled(`a size must be less than 2 ** 53: current value is ${n}${hint}`);
+  throw garbled(`${what} must be less than 2 ** 53: current value is ${n}${hint}`);
 }
 
 /** @throws {TransferError} If it is neither a size nor the magic of this version. */
 export function decodeOpening(bytes: Uint8Array): Opening {
   if (bytes[0]! < 0x80) {
     // A page of text is no size: some senders announce none, which only its reader can know.
-    return { size: decodeNumber(bytes, "; a half-close sender gives none: is it --half-close?") };
+    const hint = "; a half-close sender gives none: is it --half-close?";
+    return { size: decodeNumber(bytes, "a size", hint) };
   }
   if (MAGIC.every((byte, i) => bytes[i] === byte)) return "extended";
   const known = MAGIC.subarray(0, -1).every((byte, i) => bytes[i] === byte);
@@ -133,7 +134,7 @@ export function decodeHead(bytes: Uint8Array): FileHead {
     name: decodeText(bytes.subarray(28, -CHECK_LENGTH)),
     size: decodeNumber(bytes.subarray(12, 20)),
     mode: fields.getUint16(10) & 0o777,
-    mtime: decodeNumber(bytes.subarray(20, 28)),
+    mtime: decodeNumber(bytes.subarray(20, 28), "a time"),
   };
 }
 

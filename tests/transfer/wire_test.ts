@@ -12,6 +12,7 @@ import {
   type Reply,
 } from "../../lib/transfer/reply.ts";
 import {
+  decodeHead,
   decodeOpening,
   encodeHead,
   encodeNumber,
@@ -99,6 +100,13 @@ Deno.test("a header that is changed anywhere is refused", async () => {
     // A name made longer leaves the reader waiting for the rest of it.
     assert(fault === "protocol" || fault === "eof", fault);
   }));
+});
+
+Deno.test("a header with a size or a time that is not exact is refused, and says which", () => {
+  for (const [what, head] of [["size", { size: 2 ** 53 }], ["time", { mtime: 2 ** 60 }]] as const) {
+    const says = `a ${what} must be less than 2 ** 53`;
+    assertThrows(() => decodeHead(encodeHead({ ...HEAD, ...head })), TransferError, says);
+  }
 });
 
 Deno.test("encodeHead() refuses a name that has no place in it", () => {
