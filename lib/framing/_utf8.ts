@@ -16,11 +16,6 @@ export class Utf8Validator {
   #lowest = 0x80;
   #highest = 0xbf;
 
-  /** Whether the text may end here, as no character has only begun. */
-  get whole(): boolean {
-    return this.#needed === 0;
-  }
-
   /** Looks at more bytes; `false` if they can be no part of UTF-8, whatever follows. */
   push(bytes: Uint8Array): boolean {
     for (let i = 0; i < bytes.length; i++) {

@@ -259,6 +259,14 @@ Deno.test("WebSocketDecoder keeps to maxFrame, but not for control frames", () =
   assertEquals(received(parts, limits).length, 2);
 });
 
+Deno.test("WebSocketDecoder refuses limits that limit nothing", () => {
+  for (const bad of [{ maxMessage: 0 }, { maxFrame: 0.5 }, { maxFrame: NaN }]) {
+    const [name = ""] = Object.keys(bad);
+    assertThrows(() => new WebSocketDecoder({ role: "client", ...bad }), RangeError, name);
+  }
+  assertEquals(received(frame(2, [7]), { maxMessage: 1, maxFrame: 1 }).length, 1);
+});
+
 Deno.test("WebSocketDecoder says where the bad frame starts", () => {
   assertEquals(fault(join(frame(1, "abc"), Uint8Array.of(0xff, 0))).offset, 5);
 });

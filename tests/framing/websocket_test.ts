@@ -23,6 +23,18 @@ Deno.test("WebSocketSession owes the latest ping a pong", () => {
   assertEquals(client.takeOwed(), undefined);
 });
 
+Deno.test("WebSocketSession says how much of an unfinished message it holds", () => {
+  const [client, server] = pair();
+  const bytes = client.send({ type: "text", text: "hello" });
+  server.push(bytes.subarray(0, 8)); // a head of 6 bytes and 2 of text
+  assertEquals(server.buffered, 8);
+  assertEquals(server.next(), undefined);
+  assertEquals(server.buffered, 2);
+  server.push(bytes.subarray(8));
+  assertEquals(server.next(), { type: "text", text: "hello" });
+  assertEquals(server.buffered, 0);
+});
+
 Deno.test("WebSocketSession answers a Close with the same code, and is then closed", () => {
   const [client, server] = pair();
   server.push(client.send({ type: "close", code: 3001, reason: "done" }));
