@@ -71,6 +71,17 @@ Deno.test("WebSocketConn does not let messages sent at once mix", async () => {
   await Promise.all([client.close(), server.receive()]);
 });
 
+Deno.test("WebSocketConn.receive() called twice at once gives each call a message, in turn", async () => {
+  const [client, server] = bare();
+  const [first, second] = [server.receive(), server.receive()];
+  await writeAll(client, Uint8Array.of(0x81, 0x81, 0, 0, 0, 0, 0x61));
+  assertEquals(await first, "a");
+  await writeAll(client, Uint8Array.of(0x81, 0x81, 0, 0, 0, 0, 0x62));
+  assertEquals(await second, "b");
+  server[Symbol.dispose]();
+  client[Symbol.dispose]();
+});
+
 Deno.test("WebSocketConn answers each ping while it receives", async () => {
   const [client, server] = bare();
   const received = server.receive();
