@@ -345,6 +345,22 @@ export const ROWS: readonly Row[] = [
   },
   {
     is: "FrameError",
+    when: (_, error) => "code" in error && error.code === "truncated",
+    whose: "peer",
+    what: "{addr} ended the stream in the middle of a message: {message}",
+    tryThis: "treat what came as incomplete; read the peer's log for why it stopped",
+  },
+  {
+    is: "FrameError",
+    when: (_, error) => "code" in error && error.code === "too-long",
+    whose: "peer",
+    what: "{addr} sent a message that is longer than we accept: {message}",
+    tryThis:
+      "raise the limit if such a size is legitimate; otherwise check that both sides speak " +
+      "the same framing, and close",
+  },
+  {
+    is: "FrameError",
     whose: "peer",
     what: "{addr} sent what is no valid message: {message}",
     tryThis: "check that both sides speak the same framing; then close, as the place is lost",

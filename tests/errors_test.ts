@@ -466,11 +466,27 @@ const CASES: Record<string, Case> = {
   },
   "decoding what is no frame": {
     provoke: () => {
+      throw new FrameError("malformed", "Cannot decode", { offset: 0 });
+    },
+    whose: "peer",
+    code: "malformed",
+    says: "no valid message",
+  },
+  "decoding a frame beyond the limit": {
+    provoke: () => {
       throw new FrameError("too-long", "Cannot decode", { offset: 0 });
     },
     whose: "peer",
     code: "too-long",
-    says: "the same framing",
+    says: "raise the limit",
+  },
+  "decoding a frame that the end of the stream cut short": {
+    provoke: () => {
+      throw new FrameError("truncated", "Cannot decode", { offset: 0 });
+    },
+    whose: "peer",
+    code: "truncated",
+    says: "in the middle of a message",
   },
   "opening a WebSocket where there is none": {
     provoke: () => {
