@@ -24,7 +24,7 @@
 import { type TcpAddr, tcpAddr } from "../addr.ts";
 import { realWorld } from "../world.ts";
 import { metricsOf } from "./_toxi_metrics.ts";
-import { ToxiError } from "./toxi_error.ts";
+import { badBody, ToxiError } from "./toxi_error.ts";
 import { ToxiProxies } from "./toxi_proxies.ts";
 import type { FaultyLink } from "./faulty_link.ts";
 import type { ProxyJson, ToxicJson, ToxiLinkOptions, ToxiProxy } from "./toxi_proxy.ts";
@@ -284,12 +284,14 @@ function failure(error: unknown): Response {
 async function bodyOf(request: Request): Promise<string> {
   const parts: Uint8Array[] = [];
   let size = 0;
-  for await (const part of request.body ?? []) {
-    size += part.length;
-    if (size > LARGEST_BODY) {
-      throw new ToxiError("bad request body: http: request body too large", 400);
+  try {
+    for await (const part of request.body ?? []) {
+      size += part.length;
+      if (size > LARGEST_BODY) throw badBody(new Error("http: request body too large"));
+      parts.push(part);
     }
-    parts.push(part);
+  } catch (error) {
+    throw error instanceof ToxiError ? error : badBody(new Error("unexpected EOF"));
   }
   const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
   return parts.map((part) => decoder.decode(part, { stream: true })).join("") + decoder.decode();

@@ -626,6 +626,47 @@ Deno.test("control: a client that never ends its request does not keep it from e
   assertEquals((await readToEnd(client)).length, 0);
 });
 
+Deno.test("control: a body that is cut off is the client's mistake, and changes nothing", async () => {
+  await using control = serveControl({ port: 0 });
+  const proxy = '{"name":"a","upstream":"x:1","enabled":false}';
+  for (const head of ["Content-Length: 100\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n64\r\n"]) {
+    using client = await dialResettable(control.addr);
+    const asked = `POST /proxies HTTP/1.1\r\nHost: x\r\n${head}${proxy}`;
+    await writeAll(client, new TextEncoder().encode(asked));
+    await client.closeWrite();
+    const answer = new TextDecoder().decode(await readToEnd(client));
+    assertStringIncludes(answer, "HTTP/1.1 400 Bad Request\r\n");
+    assertStringIncludes(answer, '{"error":"bad request body: unexpected EOF","status":400}\n');
+  }
+  assertEquals(control.proxies, []);
+});
+
+Deno.test("control: requests come one behind another, as HTTP/1.0, or in pieces", async () => {
+  await using control = serveControl({ port: 0 });
+  const proxy = '{"name":"a","upstream":"x:1","enabled":false}';
+  const last = "GET /version HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+  const answers = async (asked: string[]): Promise<string[]> => {
+    using client = await dialResettable(control.addr);
+    for (const part of asked) await writeAll(client, new TextEncoder().encode(part));
+    const told = new TextDecoder().decode(await readToEnd(client));
+    return [...told.matchAll(/HTTP\/1\.[01] (\d+)/g)].map(([, status]) => status!);
+  };
+  const length = `Content-Length: ${proxy.length}\r\n\r\n${proxy}`;
+  assertEquals(await answers([`PUT /proxies HTTP/1.1\r\nHost: x\r\n${length}`, last]), [
+    "405",
+    "200",
+  ]);
+  const browser = "POST /proxies HTTP/1.1\r\nHost: x\r\nUser-Agent: Mozilla/5.0\r\n";
+  assertEquals(await answers([`${browser}${length}${last}`]), ["403", "200"]);
+  assertEquals(
+    await answers([`POST /proxies HTTP/1.1\r\nHost: x\r\n${length}${last}`]),
+    ["201", "200"],
+  );
+  assertEquals(await answers(["GET /version HTTP/1.0\r\n\r\n"]), ["200"]);
+  const chunked = "PATCH /proxies/a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
+  assertEquals(await answers([...chunked, "2\r\n{}\r\n0\r\n\r\n", last]), ["200", "200"]);
+});
+
 Deno.test("control: a Host that is none is the client's mistake, of which nobody else hears", async () => {
   await using control = serveControl({ port: 0 });
   using client = await dialResettable(control.addr);
