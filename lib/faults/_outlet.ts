@@ -10,6 +10,8 @@ const ROOM = 64 * 1024;
 export interface OutletOptions {
   /** A fault wants both connections to end. */
   onEnd: (how: typeof RST | typeof CLOSE) => void;
+  /** The connection takes no more. */
+  onFailure: () => void;
   /** Nothing waits any more. */
   onIdle: () => void;
 }
@@ -46,7 +48,11 @@ export class Outlet implements Sink {
 
   push(item: Item): Promise<void> | undefined {
     if (typeof item !== "symbol") this.received += item.length;
-    if (this.#dead || this.failure !== undefined) return undefined;
+    if (this.#dead) return undefined;
+    if (this.failure !== undefined) {
+      if (isEnd(item)) this.#options.onEnd(item); // of which the other connection is to hear
+      return undefined;
+    }
     if (this.finished && typeof item !== "symbol") return undefined;
     this.#queue.push(item);
     if (typeof item !== "symbol") this.#queued += item.length;
@@ -74,7 +80,7 @@ export class Outlet implements Sink {
     this.#writing = true;
     try {
       for (let item; (item = this.#queue.shift()) !== undefined;) {
-        if (item === RST || item === CLOSE) {
+        if (isEnd(item)) {
           this.#options.onEnd(item);
         } else if (item === FIN) {
           if (this.finished) continue;
@@ -90,9 +96,11 @@ export class Outlet implements Sink {
       }
     } catch (error) {
       this.failure = error;
-      this.#queue.length = 0;
+      const ends = this.#queue.splice(0).filter(isEnd);
       this.#fin.reject(error);
       this.#makeRoom();
+      for (const end of ends) this.#options.onEnd(end);
+      this.#options.onFailure();
     }
     this.#writing = false;
     this.#options.onIdle();
@@ -102,4 +110,8 @@ export class Outlet implements Sink {
     this.#room?.resolve();
     this.#room = undefined;
   }
+}
+
+function isEnd(item: Item): item is typeof RST | typeof CLOSE {
+  return item === RST || item === CLOSE;
 }

@@ -25,6 +25,8 @@ export interface LaneOptions {
   readonly resetTimeout: number;
   /** A fault wants both connections to end. */
   onEnd(how: typeof RST | typeof CLOSE): void;
+  /** The connection at the end takes no more, which whoever writes has not been told yet. */
+  onFailure(): void;
   /** A fault has something to tell. */
   onNote(fault: string, what: string, offset: number): void;
   /** A fault threw. */
@@ -60,6 +62,7 @@ export class Lane {
     this.#options = options;
     this.#outlet = new Outlet(conn, {
       onEnd: (how) => options.onEnd(how),
+      onFailure: () => this.#dead || options.onFailure(),
       onIdle: () => this.#straighten(),
     });
   }
@@ -82,6 +85,11 @@ export class Lane {
   /** The names of the faults that are at work, in order. */
   get names(): string[] {
     return this.#row.filter(({ gone }) => !gone.signal.aborted).map(({ name }) => name);
+  }
+
+  /** Whether the connection at the end has refused what came through the faults. */
+  get failed(): boolean {
+    return this.#outlet.failure !== undefined;
   }
 
   /** Whether bytes are copied without passing any fault. */

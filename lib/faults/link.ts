@@ -6,7 +6,7 @@
 import type { Resettable } from "../stream/conn.ts";
 import { relay, type RelayReport } from "../stream/relay.ts";
 import { realWorld, type World } from "../world.ts";
-import { type CLOSE, type Direction, RST } from "./fault.ts";
+import { CLOSE, type Direction, RST } from "./fault.ts";
 import { Lane } from "./lane.ts";
 import type { LinkEvent } from "./link_event.ts";
 import { seedOf } from "./seed.ts";
@@ -91,6 +91,7 @@ export class Link {
         connection,
         resetTimeout: RESET_TIMEOUT,
         onEnd: (how) => this.end(how),
+        onFailure: () => this.#endIfUseless(),
         onNote: (fault, what, offset) =>
           this.#say({ type: "effect", direction, fault, what, offset }),
         onError: (fault, error) => {
@@ -100,8 +101,9 @@ export class Link {
       });
     this.up = lane("up", server);
     this.down = lane("down", client);
-    this.#client = new FaultyEnd(client, this.down);
-    this.#server = new FaultyEnd(server, this.up);
+    const finished = () => this.#endIfUseless();
+    this.#client = new FaultyEnd(client, this.down, finished);
+    this.#server = new FaultyEnd(server, this.up, finished);
     this.finished = this.#live({ idleTimeout, halfClosedTimeout });
   }
 
@@ -126,6 +128,15 @@ export class Link {
       () => this.#stop((end) => end.close()),
       () => {},
     );
+  }
+
+  /**
+   * If an end took what came through faults no more, and the other has been given FIN, nothing can
+   * pass any more. `relay` would find that out when it next has something to write.
+   */
+  #endIfUseless(): void {
+    const [client, server] = [this.#client, this.#server];
+    if (this.down.failed && server.finished || this.up.failed && client.finished) this.end(CLOSE);
   }
 
   #stop(how: (end: FaultyEnd) => void): void {
@@ -160,14 +171,18 @@ class FaultyEnd implements Resettable {
   readonly #conn: Resettable;
   readonly #lane: Lane;
   readonly #closed = Promise.withResolvers<void>();
+  /** Whether it has been given FIN. */
+  finished = false;
+  readonly #onFinished: () => void;
   /** Whether the peer broke off: nothing will get there any more. */
   #broken = false;
   /** Whether a RST is on its way to the peer. */
   #resetting = false;
 
-  constructor(conn: Resettable, lane: Lane) {
+  constructor(conn: Resettable, lane: Lane, onFinished: () => void) {
     this.#conn = conn;
     this.#lane = lane;
+    this.#onFinished = onFinished;
     this.closed = this.#closed.promise;
   }
 
@@ -184,8 +199,10 @@ class FaultyEnd implements Resettable {
     return this.#lane.write(p);
   }
 
-  closeWrite(): Promise<void> {
-    return this.#lane.closeWrite();
+  async closeWrite(): Promise<void> {
+    await this.#lane.closeWrite();
+    this.finished = true;
+    this.#onFinished();
   }
 
   reset(): void {

@@ -124,6 +124,51 @@ Deno.test("Link: a RST that a fault holds up comes after ten seconds all the sam
   assertEquals([(await conn.finished).reason, world.now()], ["reset", 10_000]);
 });
 
+for (const first of ["the RST", "the other FIN"]) {
+  const name = `Link: an end that says FIN, then RST, ends a link with faults, ${first} first`;
+  Deno.test(name, async () => {
+    await using world = hastyWorld(1);
+    await using link = memoryLink({ world, up: [latency(1)], down: [latency(100)] });
+    const { client, server, link: conn } = link.connect();
+    await client.closeWrite();
+    if (first === "the other FIN") assertEquals((await readToEnd(server)).length, 0);
+    await writeAll(server, bytes("an answer"));
+    await world.sleep(10);
+    client.reset();
+    // The server says nothing more: without an end of it, this would take ten minutes.
+    assertEquals((await readToEnd(server)).length, 0);
+    await conn.finished;
+    assertEquals(world.now() < 10_000, true);
+  });
+}
+
+Deno.test("Link: a RST for an end that takes no more does not wait in the faults", async () => {
+  await using world = hastyWorld(1);
+  await using link = memoryLink({ world, up: [swallowFin()], down: [latency(100)] });
+  const { client, server, link: conn } = link.connect();
+  await client.closeWrite();
+  await writeAll(server, bytes("an answer"));
+  client.reset();
+  await world.sleep(200);
+  server.reset();
+  await conn.finished;
+  assertEquals(world.now() < 10_000, true);
+});
+
+Deno.test("Link: a RST behind bytes that an end will never take does not wait for it", async () => {
+  await using world = hastyWorld(1);
+  await using link = memoryLink({ world, capacity: 4, up: [swallowFin()], down: [latency(1)] });
+  const { client, server, link: conn } = link.connect();
+  await client.closeWrite();
+  await writeAll(server, bytes("an answer"));
+  await world.sleep(100); // the client has four bytes of it, and reads none
+  server.reset();
+  await world.sleep(100);
+  client.reset();
+  await conn.finished;
+  assertEquals(world.now() < 10_000, true);
+});
+
 Deno.test("a fault that ignores its removal holds up its bytes, but not whoever removes it", async () => {
   const never: Fault = async function* () {
     await new Promise(() => {});
