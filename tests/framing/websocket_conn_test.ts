@@ -2,9 +2,13 @@ import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } f
 import { connectWebSocket, upgradeWebSocket } from "../../lib/framing/open_websocket.ts";
 import { WebSocketClosedError } from "../../lib/framing/websocket.ts";
 import { WebSocketConn, type WebSocketConnOptions } from "../../lib/framing/websocket_conn.ts";
-import { WebSocketHandshakeError } from "../../lib/framing/websocket_handshake.ts";
+import { WebSocketHandshakeError, webSocketKey } from "../../lib/framing/websocket_handshake.ts";
 import { WebSocketFrameError } from "../../lib/framing/websocket_message.ts";
 import { FrameError } from "../../lib/framing/decoder.ts";
+import { frames } from "../../lib/framing/frames.ts";
+import { HttpRequestHeadDecoder } from "../../lib/framing/http_request_head.ts";
+import { acceptWebSocket } from "../../lib/framing/websocket_accept.ts";
+import { encodeWebSocketRequest } from "../../lib/framing/websocket_request.ts";
 import { type Duplex, readExact, readToEnd, writeAll } from "../../lib/stream/conn.ts";
 import { memoryPair } from "../../lib/stream/memory.ts";
 import { seededWorld } from "../../lib/world.ts";
@@ -270,13 +274,27 @@ Deno.test("connectWebSocket() and upgradeWebSocket() agree on a subprotocol", as
 
 Deno.test("connectWebSocket() keeps frames that came with the response", async () => {
   const [here, there] = memoryPair();
-  const upgraded = upgradeWebSocket(there).then(async (server) => {
-    await server.send("at once");
-    return server;
-  });
-  const client = await connectWebSocket(here, { host: "h" });
-  assertEquals(await client.receive(), "at once");
-  await Promise.all([client.close(), (await upgraded).receive()]);
+  const connecting = connectWebSocket(here, { host: "h" });
+  const decoder = new HttpRequestHeadDecoder();
+  for await (const request of frames(there, decoder)) {
+    const { response } = acceptWebSocket(request);
+    await writeAll(there, Uint8Array.of(...response, 0x81, 1, 0x61)); // in one piece
+    break;
+  }
+  const client = await connecting;
+  assertEquals(await client.receive(), "a");
+  client[Symbol.dispose]();
+  there[Symbol.dispose]();
+});
+
+Deno.test("upgradeWebSocket() keeps frames that came with the request", async () => {
+  const [here, there] = memoryPair();
+  const request = encodeWebSocketRequest({ host: "h", key: webSocketKey(new Uint8Array(16)) });
+  await writeAll(here, Uint8Array.of(...request, 0x81, 0x81, 0, 0, 0, 0, 0x61));
+  const server = await upgradeWebSocket(there);
+  assertEquals(await server.receive(), "a");
+  server[Symbol.dispose]();
+  here[Symbol.dispose]();
 });
 
 Deno.test("upgradeWebSocket() refuses with a response, and both sides learn why", async () => {
