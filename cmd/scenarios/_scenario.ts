@@ -61,6 +61,9 @@ export function scenario(
   return async (args, io) => {
     const given = parseFlags(args, flags);
     const { svg, pcapng } = given;
+    if (svg !== "" && svg === pcapng) {
+      throw new UsageError("--svg and --pcapng must be two files: one would replace the other");
+    }
     const voice = voiceOf(given, io);
     // Deno hands out the text of the main module without any permission.
     const { default: source } = await import(script.url, { with: { type: "text" } });

@@ -230,6 +230,11 @@ needs({ read: true }, "scenario() refuses to print in two ways at once", async (
   await assertRejects(() => both, UsageError, "only one of --json and --mermaid can be printed");
 });
 
+needs({ read: true }, "scenario() refuses to write two things into one file", async () => {
+  const both = play(() => Promise.resolve(), { args: ["--svg=same", "--pcapng=same"] });
+  await assertRejects(() => both, UsageError, "--svg and --pcapng must be two files");
+});
+
 needs(STARTING, "scenario() says which permission a file needs before it begins", async () => {
   for (const flag of ["--svg", "--pcapng"]) {
     await using script = await start("scenarios/half_close", [flag, "/nowhere/x"]);

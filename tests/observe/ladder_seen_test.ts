@@ -151,6 +151,19 @@ Deno.test("rows() knows which write and which read a segment belongs to, by its 
   );
 });
 
+Deno.test("rows() has an open write send all it can, and an open read take nothing", () => {
+  const open = (who: string, kind: "read" | "write") => {
+    const { end: _, ...begun } = call(1, 1, who, kind, { size: 5 });
+    return begun as CallEvent;
+  };
+  const data = seen(2, "client", "PSH ACK", 1, 1, 5);
+  assertEquals(told([open("client", "write"), data]), ["write > PSH ACK"]);
+  assertEquals(told([data, open("server", "read")]), ["read", "PSH ACK"]);
+  assertEquals(told([open("client", "write"), open("server", "read"), data]), [
+    ...["write", "read", "PSH ACK"],
+  ]);
+});
+
 Deno.test("rows() takes a RST for the doing of who reset, or closed without a FIN", () => {
   const rst = seen(2, "client", "RST ACK", 1, 1);
   const broken = { name: "ConnectionReset", code: "ECONNRESET", message: "" };
