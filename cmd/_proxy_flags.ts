@@ -64,6 +64,7 @@ export const proxyFlags = {
   allow: cidrs(),
   deny: cidrs(),
   acceptProxy: cidrs(),
+  acceptProxyTimeout: duration({ min: 1, fallback: 10_000 }),
   sendProxy: choice(["no", "1", "2"], "no"),
   tlsCert: path(""),
   tlsKey: path(""),

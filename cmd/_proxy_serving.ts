@@ -104,7 +104,8 @@ async function serveFlags(
   log: Log,
 ): Promise<TcpServer> {
   const { listen: addr, idleTimeout, halfClosedTimeout, maxLife, sendProxy, worker } = given;
-  const { allow, deny, acceptProxy, connectTimeout, maxConns, maxConnsPerClient } = given;
+  const { allow, deny, acceptProxy, acceptProxyTimeout: timeout } = given;
+  const { connectTimeout, maxConns, maxConnsPerClient } = given;
   need({ kind: "net", to: unixPath(addr) === undefined ? formatAddr(addr) : addr.hostname });
   const name = worker > 0 ? `worker=${worker} ` : "";
   try {
@@ -123,7 +124,7 @@ async function serveFlags(
       maxConnsPerClient,
       ...allow && { allow },
       ...deny && { deny },
-      ...acceptProxy && { acceptProxy: { trusted: acceptProxy } },
+      ...acceptProxy && { acceptProxy: { trusted: acceptProxy, timeout } },
       ...sendProxy !== "no" && { sendProxy: sendProxy === "1" ? 1 : 2 },
       onConn: (record) => {
         tally.add(record);

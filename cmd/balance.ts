@@ -38,6 +38,7 @@
  *     --allow CIDRS                serve only clients from here, such as 10.0.0.0/8,::1
  *     --deny CIDRS                 but none from here
  *     --accept-proxy CIDRS         expect a PROXY header of these, and serve nobody else
+ *     --accept-proxy-timeout TIME  with it, for the whole header; 10s
  *     --send-proxy VERSION         send servers a PROXY header: 1, 2, or no; no
  *     --tls-cert FILE              open TLS, with this certificate (PEM)
  *     --tls-key FILE               and its key
@@ -73,7 +74,7 @@ import { type ListedServer, parseServerList } from "../lib/proxy/server_list.ts"
 import type { OpenUpstream } from "../lib/proxy/upstream.ts";
 import { type Io, type Log, run } from "./_cli.ts";
 import { choice, duration, type Flag, integer, path } from "./_flag.ts";
-import { parseFlags, UsageError, type Values } from "./_flags.ts";
+import { onlyWith, parseFlags, UsageError, type Values } from "./_flags.ts";
 import { check, policyFlags } from "./_health_flags.ts";
 import { need } from "./_permissions.ts";
 import { attempt, proxyFlags } from "./_proxy_flags.ts";
@@ -102,6 +103,7 @@ export const flags = {
 /** Serves until it is interrupted. */
 export async function main(args: string[], io: Io): Promise<number | void> {
   const given = parseFlags(args, flags);
+  onlyWith(given, flags, "acceptProxy", ["acceptProxyTimeout"]);
   const { servers: file, to } = given;
   if ((to === null) === (file === "")) {
     throw new UsageError("either --to or --servers must be given");

@@ -23,6 +23,7 @@
  *     --allow CIDRS                serve only clients from here, such as 10.0.0.0/8,::1
  *     --deny CIDRS                 but none from here
  *     --accept-proxy CIDRS         expect a PROXY header of these, and serve nobody else
+ *     --accept-proxy-timeout TIME  with it, for the whole header; 10s
  *     --send-proxy VERSION         send the server a PROXY header: 1, 2, or no; no
  *     --tap HOW                    show what goes through: text, hex, or no; no
  *     --record FILE                keep what goes through, with times; needs --allow-write=FILE
@@ -61,7 +62,7 @@ import { toUnix } from "../lib/proxy/upstream_open.ts";
 import { toSni } from "../lib/proxy/upstream_sni.ts";
 import { type Io, run } from "./_cli.ts";
 import { choice, type Flag, integer, path } from "./_flag.ts";
-import { parseFlags, UsageError, type Values } from "./_flags.ts";
+import { onlyWith, parseFlags, UsageError, type Values } from "./_flags.ts";
 import { need } from "./_permissions.ts";
 import { listenSocket, LONGEST_PATH, proxyFlags, unixPath } from "./_proxy_flags.ts";
 import { runProxy, runWorkers } from "./_proxy_serving.ts";
@@ -98,6 +99,7 @@ export const flags = {
 /** Serves until it is interrupted. */
 export async function main(args: string[], io: Io): Promise<number | void> {
   const given = parseFlags(args, flags);
+  onlyWith(given, flags, "acceptProxy", ["acceptProxyTimeout"]);
   const { to, sni, tap, record, replay: file, speed } = given;
   if (to === null && sni === null && file === "") {
     throw new UsageError("--to, --sni or --replay must be given");

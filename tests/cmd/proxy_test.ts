@@ -51,6 +51,15 @@ needs(STARTING, "cmd/proxy.ts turns away whom its rules do not allow, and logs w
   );
 });
 
+needs(STARTING, "cmd/proxy.ts waits for a PROXY header as long as it is told to", async () => {
+  await using server = counting();
+  const to = ["--listen", "0", "--to", formatAddr(server.addr), "--accept-proxy", "127.0.0.1"];
+  await using proxy = await start("proxy", [...to, "--accept-proxy-timeout", "20ms"]);
+  using silent = await dial(await proxy.addr());
+  await proxy.logged(/ end=cR why="its PROXY header did not come in time"/);
+  assertEquals(await silent.read(new Uint8Array(1)), null);
+});
+
 needs(STARTING, "cmd/proxy.ts drains at SIGTERM: who is connected may finish", async () => {
   await using server = serveTcp({}, echo);
   await using proxy = await start("proxy", ["--listen", "0", "--to", formatAddr(server.addr)]);
@@ -324,6 +333,8 @@ needs(STARTING, "cmd/proxy.ts says what is wrong, in one line", async () => {
       [["--to", "0"], 2, "--to must be an address such as 127.0.0.1:80, or unix:/PATH"],
       [["--sni", "a"], 2, "--sni must be names and servers such as a.example=10.0.0.1:443"],
       [[...to, "--tls-cert", "x"], 2, "--tls-cert and --tls-key must be given together"],
+      [[...to, "--accept-proxy-timeout", "1s"], 2, "means nothing without --accept-proxy"],
+      [[...to, "--accept-proxy", "::1", "--accept-proxy-timeout", "0"], 2, "must be a time"],
       [[...to, "--ca", "x"], 2, "--ca means nothing without --to-tls"],
       [[...to, "--allow", "10.0.0.1/8"], 2, "--allow must be ranges of addresses such as"],
       [[...to, "--listen", "unix:/x", "--tls-cert", "a", "--tls-key", "b"], 2, "must be a port"],
