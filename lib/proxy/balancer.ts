@@ -115,9 +115,10 @@ export interface Explained {
 
 /**
  * Why no server was chosen: there are none, those that are not down were tried, those that
- * are left are full, or there is none that is up and ready.
+ * are left are full, all are down, or none takes connections, since some are down, and some drain,
+ * are under maintenance or have weight 0.
  */
-export type Refusal = "no servers" | "all tried" | "all full" | "all down";
+export type Refusal = "no servers" | "all tried" | "all full" | "all down" | "none ready";
 
 /** A decision. */
 export interface Decision<T> {
@@ -264,12 +265,14 @@ export class Balancer<T> {
   #refusal(usable: readonly BalancedServer<T>[], avoided: ReadonlySet<string>): Refusal {
     if (usable.length > 0) return "all full";
     if (this.#servers.size === 0) return "no servers";
-    const left = [...this.#servers.values()].some((server) => {
+    const all = [...this.#servers.values()];
+    const left = all.some((server) => {
       const why = server.unusable();
       const eligible = why === undefined || (why === "down" && this.#whenAllDown === "try");
       return eligible && avoided.has(server.id);
     });
-    return left ? "all tried" : "all down";
+    if (left) return "all tried";
+    return all.every((server) => server.unusable() === "down") ? "all down" : "none ready";
   }
 
   #changed(): void {

@@ -114,6 +114,9 @@ export function endOfConnect(error: unknown, phase: "Q" | "C", addr?: TcpAddr): 
   if (name === "NoServerError") {
     if (reason === "queue timeout") return end("s", "Q", "no server had a place in time");
     if (reason === "queue full") return end("R", "Q", "all servers and the queue are full");
+    if (reason === "none ready") {
+      return end("S", phase, `no server takes connections: ${verdicts(error as NoServer)}`);
+    }
     return end("S", phase, `no server: ${reason}`);
   }
   if (name === "NoRouteError") return end("P", "R", (error as Error).message);
@@ -123,6 +126,17 @@ export function endOfConnect(error: unknown, phase: "Q" | "C", addr?: TcpAddr): 
   if (isTimeout(deepest)) return end("s", phase, what);
   if (whose === "kernel") return end("R", phase, what);
   return end(whose === "peer" || whose === "network" ? "S" : "I", phase, what);
+}
+
+/** What speaks against all servers. */
+interface NoServer {
+  readonly decision: { explain: { candidates: readonly { id: string; verdict: string }[] } };
+}
+
+/** How many servers are down, draining, and so on, such as `1 down, 2 draining`. */
+function verdicts({ decision: { explain: { candidates } } }: NoServer): string {
+  const counts = Map.groupBy(candidates, ({ verdict }) => verdict);
+  return [...counts].map(([verdict, { length }]) => `${length} ${verdict}`).join(", ");
 }
 
 /** Why a client's PROXY header was not taken: `error` is what {@linkcode receiveProxyHeader} threw. */

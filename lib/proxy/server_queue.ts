@@ -22,7 +22,7 @@
 
 import { realWorld, type World } from "../world.ts";
 import type { Lease } from "./balance_lease.ts";
-import type { Balancer, Decision, PickRequest } from "./balancer.ts";
+import type { Balancer, Decision, PickRequest, Refusal } from "./balancer.ts";
 
 /** Options for {@linkcode ServerQueue}. */
 export interface ServerQueueOptions {
@@ -58,7 +58,7 @@ export class NoServerError extends Error {
    * Why: none is up and ready, all of those were tried, or they are full, and the queue is
    * as well, or the wait was too long.
    */
-  readonly reason: "no servers" | "all down" | "all tried" | "queue full" | "queue timeout";
+  readonly reason: Exclude<Refusal, "all full"> | "queue full" | "queue timeout";
   /** The last decision about it: what speaks against each server. */
   readonly decision: Decision<unknown>;
 

@@ -208,7 +208,10 @@ Deno.test("Balancer says why there is no server", () => {
   const refusal = (servers: Record<string, ServerSettings>, tried: string[] = []) =>
     balancing(servers).pick({ tried }).refusal;
   assertEquals(refusal({}), "no servers");
-  assertEquals(refusal({ a: { up: false }, b: { mode: "drain" } }), "all down");
+  assertEquals(refusal({ a: { up: false }, b: { up: false } }), "all down");
+  for (const settings of [{ mode: "drain" }, { mode: "maintenance" }, { weight: 0 }] as const) {
+    assertEquals(refusal({ a: { up: false }, b: settings }), "none ready");
+  }
   assertEquals(refusal({ a: {}, b: { up: false } }, ["a"]), "all tried");
   assertEquals(refusal({ a: { up: false } }, ["a"]), "all down");
   const full = balancing({ a: { maxConns: 1 }, b: {} });

@@ -403,6 +403,15 @@ Deno.test("end SQ: no server is up", async () => {
   const client = listener.connect();
   assertEquals((await records.next()).end, { code: "SQ", why: "no server: all down" });
   client[Symbol.dispose]();
+  balancer.add("b", "drained", { mode: "drain" });
+  balancer.add("c", "idle", { weight: 0 });
+  balancer.add("d", "drained as well", { mode: "drain" });
+  const next = listener.connect();
+  assertEquals((await records.next()).end, {
+    code: "SQ",
+    why: "no server takes connections: 1 down, 2 draining, 1 weight 0",
+  });
+  next[Symbol.dispose]();
 });
 
 Deno.test("a server that refuses is passed over, and the record has the retry", async () => {
