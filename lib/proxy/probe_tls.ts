@@ -4,6 +4,8 @@
  * @module
  */
 
+import { type TcpAddr, tcpAddr } from "../addr.ts";
+import { explain } from "../errors.ts";
 import type { Probe } from "./health.ts";
 import {
   type Finding,
@@ -39,7 +41,7 @@ export interface TlsProbeOptions {
 export function tlsProbe(options: TlsProbeOptions = {}): Probe<ProbeTarget> {
   return probing(
     (target, left) => connectTls(target, options, left),
-    (conn, left) => shakeHands(conn, left()),
+    (conn, left, { hostname, port }) => shakeHands(conn, tcpAddr(hostname, port), left()),
   );
 }
 
@@ -60,7 +62,11 @@ async function connectTls(
   }
 }
 
-async function shakeHands(conn: Deno.TlsConn, options: ReadOptions): Promise<Finding> {
+async function shakeHands(
+  conn: Deno.TlsConn,
+  addr: TcpAddr,
+  options: ReadOptions,
+): Promise<Finding> {
   try {
     const shaken = conn.handshake();
     const { alpnProtocol } = await late(() => within(shaken, options), "L6TOUT", "no handshake");
@@ -70,7 +76,8 @@ async function shakeHands(conn: Deno.TlsConn, options: ReadOptions): Promise<Fin
     if (options.signal.aborted && isTimeout(options.signal.reason)) {
       throw new ProbeError("L6TOUT", "no handshake in time");
     }
-    throw new ProbeError("L6RSP", error instanceof Error ? error.message : String(error));
+    const { what, tryThis } = explain(error, { op: "connect", addr });
+    throw new ProbeError("L6RSP", `${what}; try: ${tryThis}`);
   }
 }
 

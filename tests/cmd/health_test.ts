@@ -39,6 +39,20 @@ needs(STARTING, "cmd/health.ts --check http asks for a page, --json says all", a
   assertEquals([typeof ms, reason], ["number", `L7STS: ${detail}`]);
 });
 
+needs(STARTING, "cmd/health.ts --check tls says of a server without TLS what to try", async () => {
+  await using server = serveTcp({}, async (conn) => {
+    await writeAll(conn, bytes("HTTP/1.1 400 Bad Request\r\n\r\n"));
+    await readToEnd(conn);
+  });
+  const addr = formatAddr(server.addr);
+  await using health = await start("health", [addr, "--check", "tls"]);
+  const { code, stdout } = await health.ended();
+  const line = new TextDecoder().decode(stdout);
+  assertEquals(code, 1);
+  assertStringIncludes(line, `✗ ${addr} - DOWN (L6RSP: the TLS handshake with ${addr} failed: `);
+  assertStringIncludes(line, "; try: check that both sides speak TLS on this port");
+});
+
 needs(
   STARTING,
   "cmd/health.ts --watch tells of every change, until it is interrupted",
