@@ -134,7 +134,9 @@ export interface ServeProxyOptions extends Omit<ServeTcpOptions, "idleTimeout"> 
  *
  * - FIN is carried across, each way by itself: an end that has said all still hears the other.
  * - Servers are sought outside of the accept loop, so that a slow one holds nobody else up.
- *   What the client says meanwhile is kept; if it resets the connection, the search is over.
+ *   What the client says meanwhile is kept; if it resets the connection, the search is over. Of a
+ *   client that has said FIN, or more than 16 KiB, nothing is read meanwhile, and a reset is noticed
+ *   only when a server is found or `connectTimeout` is over.
  * - When there is no server for a client, it gets FIN at once, and has `lingerTimeout` to answer.
  * - What one end does not read is not read from the other either: beyond a buffer of 256 KiB
  *   each way, memory does not grow.

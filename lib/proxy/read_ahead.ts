@@ -30,7 +30,8 @@ import { realWorld, type World } from "../world.ts";
 export interface ReadAheadOptions {
   /**
    * The most bytes to keep, >= 1; after that, it is for the client to wait, and no reset is
-   * noticed any more. The largest TLS record has 16645.
+   * noticed any more, as after FIN: Deno tells of one only by a read that has taken all that came
+   * before it, and on Linux kernels hold some MiB of that. The largest TLS record has 16645.
    *
    * @default {16645}
    */
