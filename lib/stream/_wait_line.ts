@@ -104,7 +104,9 @@ class Alarm {
     this.#timer = new AbortController();
     this.#at = at;
     const { signal } = this.#timer;
-    this.world.sleep(at - this.world.now(), { signal }).then(() => this.#ring(), () => {});
+    // Whoever was woken may have taken longer than that.
+    const left = Math.max(0, at - this.world.now());
+    this.world.sleep(left, { signal }).then(() => this.#ring(), () => {});
   }
 
   #ring(): void {

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { WaitLine, waitLine } from "../../lib/stream/_wait_line.ts";
-import { seededWorld } from "../../lib/world.ts";
+import { seededWorld, type World } from "../../lib/world.ts";
 
 Deno.test("WaitLine wakes each when it is due, in order, under one timer", async () => {
   const world = seededWorld(1);
@@ -71,6 +71,24 @@ Deno.test("WaitLine: an error of who is woken does not keep others waiting", asy
   await world.advance(100);
   assertEquals(`${await failed.promise}`, "Error: mine");
   assertEquals(woken, [101]);
+});
+
+Deno.test("WaitLine: who is woken may take longer than the next one has left", async () => {
+  const base = seededWorld(1);
+  let spent = 0;
+  const world: World = {
+    now: () => base.now() + spent,
+    sleep: (ms, options) => base.sleep(ms, options),
+    random: base.random,
+  };
+  const line = new WaitLine(100, world);
+  const woken: number[] = [];
+  line.add(() => void (spent += 50));
+  await base.advance(10);
+  line.add(() => woken.push(world.now()));
+  await base.advance(90);
+  assertEquals(woken, [150]);
+  assertEquals(base.sleeps, [100, 0]);
 });
 
 Deno.test("waitLine() is the same for the same world and length", () => {
