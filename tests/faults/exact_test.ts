@@ -6,6 +6,7 @@ import { corrupt } from "../../lib/faults/corrupt.ts";
 import { delayFin } from "../../lib/faults/delay_fin.ts";
 import { drop } from "../../lib/faults/drop.ts";
 import { duplicate } from "../../lib/faults/duplicate.ts";
+import type { Fault } from "../../lib/faults/fault.ts";
 import { finEarly } from "../../lib/faults/fin_early.ts";
 import { latency } from "../../lib/faults/latency.ts";
 import { limit } from "../../lib/faults/limit.ts";
@@ -255,6 +256,43 @@ Deno.test("rstAfterFin() lets FIN pass, then resets", async () => {
   const { seen, sleeps } = await run(rstAfterFin(30), [[0, "a"], [10, "FIN"]]);
   assertEquals(seen, [[0, "a"], [10, "FIN"], [40, "RST"], [40, "FIN"]]);
   assertEquals(sleeps, [30]);
+});
+
+Deno.test("each fault that waits says for how long, and the others do not wait", async () => {
+  const waits: [Fault, number[]][] = [
+    [latency(7), [7, 4, 4]],
+    [bandwidth(0), [Infinity]],
+    [bandwidth(1), [3, 3]],
+    [slicer(2, { delay: 4000 }), [4, 4, 4, 4]],
+    [slowClose(40), [40]],
+    [delayFin(40), [40]],
+    [stall(1, { ms: 20 }), [20]],
+    [stall(1), [Infinity]],
+    [timeout(50), [50]],
+    [reset({ timeout: 30 }), [30]],
+    [rstAfterFin(30), [30]],
+    [reorder(1, { hold: 50 }), [50]],
+    // Until they are removed.
+    ...[timeout(0), blackhole(), refuse(), swallowFin()].map((fault): [Fault, number[]] => [
+      fault,
+      [Infinity],
+    ]),
+    ...[
+      limit(9),
+      limit(1),
+      reset(),
+      reset({ bytes: 2 }),
+      reset({ onFin: true }),
+      corrupt(1),
+      drop(1),
+      duplicate(1),
+      finEarly(2),
+    ].map((fault): [Fault, number[]] => [fault, []]),
+  ];
+  for (const [i, [fault, expected]] of waits.entries()) {
+    const { sleeps } = await run(fault, [[0, "abc"], [4, "def"], [4, "FIN"]]);
+    assertEquals(sleeps, expected, `number ${i}`);
+  }
 });
 
 Deno.test("faults say which number is wrong, what it must be, and what it is", () => {
