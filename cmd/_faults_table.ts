@@ -6,6 +6,7 @@
  */
 
 import { formatAddr } from "../lib/addr.ts";
+import { explainLine } from "../lib/errors.ts";
 import type { FaultyLink } from "../lib/faults/faulty_link.ts";
 import { eventLine } from "../lib/faults/link_event.ts";
 
@@ -64,14 +65,23 @@ export function faultsTable(
   ];
 }
 
-/** Does what a key asks for, to the link if there is one; `quit` is for whoever reads keys. */
-export async function pressKey(key: string, link?: FaultyLink): Promise<"quit" | undefined> {
+/**
+ * Does what a key asks for, to the link if there is one. Resolves with `quit` for whoever reads
+ * keys, or with a line about what could not be done.
+ */
+export async function pressKey(key: string, link?: FaultyLink): Promise<string | undefined> {
   if (key === "q") return "quit";
   if (link === undefined) return undefined;
   const fault = link.board.faults[Number(key) - 1];
   if (/^[1-9]$/.test(key) && fault) link.change(fault.name, { enabled: !fault.enabled });
   else if (key === "r") link.reset();
-  else if (key === "d") await (link.listening ? link.disable() : link.enable());
+  else if (key === "d") {
+    try {
+      await (link.listening ? link.disable() : link.enable());
+    } catch (error) { // somebody has taken the port meanwhile
+      return explainLine(error, { op: "listen", addr: link.addr });
+    }
+  }
   return undefined;
 }
 

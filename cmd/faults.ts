@@ -126,13 +126,15 @@ async function showing(links: () => readonly FaultyLink[], io: Io): Promise<void
   const over = AbortSignal.any([io.interrupted, quit.signal]);
   io.stdin.setRaw?.(true, { cbreak: true });
   try {
-    readKeys(links, io, quit).catch(() => {});
+    let failed = "";
+    readKeys(links, io, quit, (line) => failed = line).catch(() => {});
     while (!over.aborted) {
       const tables = links().map((link) => {
         if (!counts.has(link)) counts.set(link, new Map());
         return faultsTable(link, counts.get(link)!, REDRAW / 1000);
       });
-      await screen.draw([...tables.flat(), tables.length > 0 ? KEYS : "no proxies yet; q quits"]);
+      const keys = tables.length > 0 ? KEYS : "no proxies yet; q quits";
+      await screen.draw([...tables.flat(), ...failed === "" ? [] : [failed], keys]);
       await realWorld.sleep(REDRAW, { signal: over }).catch(() => {});
     }
   } finally {
@@ -144,11 +146,14 @@ async function readKeys(
   links: () => readonly FaultyLink[],
   io: Io,
   quit: AbortController,
+  tell: (line: string) => void,
 ): Promise<void> {
   const buffer = new Uint8Array(16);
   for (let n; (n = await io.stdin.read(buffer)) !== null;) {
     for (const key of new TextDecoder().decode(buffer.subarray(0, n))) {
-      if (await pressKey(key, links()[0]) === "quit") quit.abort();
+      const outcome = await pressKey(key, links()[0]);
+      if (outcome === "quit") quit.abort();
+      else tell(outcome ?? "");
     }
   }
 }

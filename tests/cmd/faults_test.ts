@@ -154,3 +154,12 @@ Deno.test("pressKey() turns faults off and on, resets, stops listening, and quit
   assertEquals([await pressKey("x", link), await pressKey("q", link)], [undefined, "quit"]);
   assertEquals([await pressKey("1"), await pressKey("q")], [undefined, "quit"]);
 });
+
+Deno.test("pressKey() says so if the port was taken meanwhile, and can be pressed again", async () => {
+  await using link = await faultyLink({ hostname: "127.0.0.1", port: 9 });
+  await pressKey("d", link);
+  using taker = Deno.listen(link.addr);
+  assertMatch(await pressKey("d", link) ?? "", /^127\.0\.0\.1:\d+ is taken/);
+  taker.close();
+  assertEquals([await pressKey("d", link), link.listening], [undefined, true]);
+});
