@@ -111,6 +111,8 @@ Deno.test("HttpResponseDecoder keeps to maxLine, with and without a line end", (
 
 Deno.test("HttpResponseDecoder keeps to maxLine, also where a field is folded", () => {
   assertEquals(fields(`A: ${"b\r\n ".repeat(8)}\r\n`, { maxLine: 20 }).length, 1);
+  assertEquals(fields(`A: 23456\r\n ${"b".repeat(11)}\r\n`, { maxLine: 20 }).length, 1);
+  assertEquals(fault(`A: 23456\r\n ${"b".repeat(12)}\r\n`, { maxLine: 20 }), "too-long");
   assertEquals(fault(`A: ${"b\r\n ".repeat(10)}\r\n`, { maxLine: 20 }), "too-long");
 });
 
