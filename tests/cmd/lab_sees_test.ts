@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { Claims } from "../../cmd/scenarios/_claims.ts";
-import { Lab } from "../../cmd/scenarios/_lab.ts";
+import { Lab, type LabConn, type LabOptions } from "../../cmd/scenarios/_lab.ts";
 import { isOptional } from "../../cmd/scenarios/_lesson.ts";
 import { packetFile } from "../../cmd/scenarios/_packets.ts";
 import { fits } from "../../cmd/scenarios/_states.ts";
@@ -9,6 +9,7 @@ import { whoIs } from "../../cmd/scenarios/_who.ts";
 import type { TraceEvent } from "../../lib/observe/events.ts";
 import { Trace } from "../../lib/observe/trace.ts";
 import { readToEnd, writeAll } from "../../lib/stream/conn.ts";
+import { realWorld } from "../../lib/world.ts";
 import { needs } from "../_needs.ts";
 import { readPcapng } from "../observe/_pcapng.ts";
 import { seesAll } from "./_sight.ts";
@@ -16,7 +17,7 @@ import { seesAll } from "./_sight.ts";
 const SEEING = { run: ["ss", "tcpdump"] } as const;
 
 /** A lab, with what happens in it. */
-function laboratory(keepPackets = false) {
+function laboratory(keepPackets = false, world: LabOptions["world"] = realWorld) {
   const trace = new Trace({ keepBytes: 100 });
   const pictures: TraceEvent[][] = [];
   const lab = new Lab(trace, {
@@ -26,6 +27,7 @@ function laboratory(keepPackets = false) {
       throw error;
     },
     keepPackets,
+    world,
   });
   const events = <Kind extends TraceEvent["kind"]>(kind: Kind) =>
     trace.events.filter((event): event is TraceEvent & { kind: Kind } => event.kind === kind);
@@ -53,6 +55,24 @@ needs(SEEING, "Lab.state() waits for the kernel, and puts both ends on the recor
     client: "TIME-WAIT",
     server: "CLOSED",
   });
+});
+
+needs(SEEING, "Lab.state() asks again as long as it is not so", async () => {
+  let pauses = 0;
+  const sleep = async () => {
+    if (pauses++ === 0) await client.closeWrite();
+  };
+  const { lab, events } = laboratory(false, { now: realWorld.now, sleep });
+  const closing = Promise.withResolvers<void>();
+  await using server = lab.serve(() => closing.promise);
+  using client: LabConn = await lab.dial(server.addr);
+  const half = { client: "FIN-WAIT-2", server: "CLOSE-WAIT" } as const;
+  assertEquals(await lab.state(client, half), half);
+  assert(pauses > 0);
+  const [state, other, ...more] = events("state");
+  assertEquals([state?.at, more.length], [other?.at, 0], "only what it came to is on the record");
+  assert(state!.at >= lab.calls("client", "closeWrite")[0]!.at);
+  closing.resolve();
 });
 
 needs(SEEING, "Lab.checkState() says what was so instead, when the time is over", async () => {
@@ -131,6 +151,28 @@ needs(SEEING, "Lab.checkWire() holds for just what was seen", async () => {
   assertEquals(events("segment").slice(0, 3).map(({ ack, again }) => [ack, again]), [
     ...[[undefined, undefined], [1, undefined], [1, undefined]],
   ]);
+});
+
+needs(SEEING, "LabWire.next() hands out what is wanted, and nothing else", async () => {
+  if (!await seesAll()) return;
+  const { lab } = laboratory();
+  await using server = lab.serve(async (conn) => void await readToEnd(conn));
+  await using wire = await lab.wire(server.addr);
+  const opened = ["client SYN", "server SYN-ACK", "client ACK"];
+  using first = await lab.dial(server.addr);
+  assert(await wire.until((segments) => segments.length === 3));
+  // As if a kernel had been impatient.
+  wire.segments.push({ ...wire.segments[0]!, again: true });
+  assertEquals(await wire.next(3), opened);
+  wire.segments.push({ ...wire.segments[0]!, again: true });
+  assertEquals(await wire.next(1, { again: true }), ["client SYN"]);
+  using second = await lab.dial(server.addr);
+  await first.closeWrite();
+  await readToEnd(first);
+  await second.closeWrite();
+  await readToEnd(second);
+  const fins = ["client FIN-ACK", "server FIN-ACK"];
+  assertEquals(await wire.next(2, { flags: ["FIN"], of: second }), fins);
 });
 
 needs(SEEING, "packetFile() has what was captured, and the rest from the calls", async () => {

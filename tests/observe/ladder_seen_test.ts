@@ -219,6 +219,15 @@ Deno.test("rows() counts in a fold the calls, where no segment is left in it", (
   assertEquals(all.filter((row) => row.kind === "fold"), [{ kind: "fold", count: 7, bytes: 35 }]);
 });
 
+Deno.test("rows() folds writes that wait for the wire, after what went over it", () => {
+  const writes = Array.from(
+    { length: 12 },
+    (_, at) => call(at + 1, at + 1, "client", "write", { size: 9, bytes: 5 }),
+  );
+  const all = rows([seen(0.5, "server", "ACK", 1, 1), ...writes], ["client", "server"]);
+  assertEquals(all.filter((row) => row.kind === "fold"), [{ kind: "fold", count: 8, bytes: 40 }]);
+});
+
 /** The rows in a word each: calls and flags, as they stand beside each other. */
 function told(events: TraceEvent[]): string[] {
   return rows(events, ["client", "server"]).map((row) => {

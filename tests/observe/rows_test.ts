@@ -39,3 +39,18 @@ Deno.test("rows() draws what an earlier picture has no second time, and still kn
   });
   assertEquals(told, ["the second one", "data 3 lost", "data 7 late", "fin 0"]);
 });
+
+Deno.test("rows() calls lost what nobody will read, and nothing that can still be read", () => {
+  const lost = (...calls: ("accept" | "closeWrite" | "close" | "reset")[]) => {
+    const events = [
+      { kind: "write", who: "client", at: 0, end: 0, size: 5, bytes: 5 },
+      ...calls.map((kind, at) => ({ kind, who: "server", at: at + 1, end: at + 1 })),
+    ] as TraceEvent[];
+    const data = rows(events, ["client", "server"]).find((row) =>
+      row.kind === "arrow" && row.what === "data"
+    );
+    return data?.kind === "arrow" && data.lost;
+  };
+  assertEquals([lost(), lost("accept"), lost("accept", "closeWrite")], [false, false, false]);
+  assertEquals([lost("close"), lost("accept", "reset")], [true, true]);
+});
