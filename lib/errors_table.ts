@@ -201,6 +201,15 @@ export const ROWS: readonly Row[] = [
   {
     is: "TimeoutError",
     on: "connect",
+    when: (_, { message }) => message.startsWith("Cannot resolve "), // as dial() says it
+    whose: "network",
+    what: "the name {host} was not resolved in the time we gave it",
+    tryThis: "give it more (timeout), or look whether a name server answers: " +
+      "time getent ahosts {host}; cat /etc/resolv.conf",
+  },
+  {
+    is: "TimeoutError",
+    on: "connect",
     whose: "network",
     what: "{addr} did not answer in the time we gave it",
     tryThis: "give it more (timeout), or look what is slow: its name, the way to it, " +

@@ -256,6 +256,11 @@ const CASES: Record<string, Case> = {
     whose: "peer",
     says: "nothing came from 127.0.0.1:9999",
   },
+  "connecting to a name whose lookup takes too long": {
+    provoke: () => dial("slow.invalid:80", { resolve: () => new Promise(() => {}), timeout: 1 }),
+    whose: "network",
+    says: "the name slow.invalid was not resolved in the time we gave it",
+  },
   "connecting where no route leads": {
     provoke: () => Deno.connect({ hostname: "255.255.255.255", port: 9 }), // never leaves us
     context: { op: "connect", addr: tcpAddr("255.255.255.255", 9) },
