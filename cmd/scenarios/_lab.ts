@@ -88,6 +88,12 @@ export interface LabOptions {
   /** Takes what a server's handler threw. */
   fail: (error: unknown) => void;
   /**
+   * How many columns a terminal has.
+   *
+   * @default {80}
+   */
+  columns?: number | undefined;
+  /**
    * Whether what is seen on the wire is kept packet by packet.
    *
    * @default {false}
@@ -109,6 +115,8 @@ export class Lab implements AsyncDisposable {
   readonly signal: AbortSignal;
   /** The kernel's view; {@linkcode Lab.state} is the way to ask it. */
   readonly kernel: Kernel;
+  /** How many columns a drawing may have that is said, lest its end be cut off; at least 40. */
+  readonly columns: number;
   readonly #options: LabOptions;
   /** What looks at the wire. */
   readonly wires: LabWire[] = [];
@@ -119,13 +127,15 @@ export class Lab implements AsyncDisposable {
   constructor(trace: Trace, options: LabOptions) {
     this.trace = trace;
     this.signal = options.signal;
+    // What is said stands two columns in, and no wider than where there is no terminal.
+    this.columns = Math.max(40, Math.min(options.columns ?? 80, 80) - 2);
     this.#options = options;
     this.kernel = new Kernel(trace, options.world ?? realWorld, options.signal);
   }
 
   /**
    * Tells the listener what is about to happen, in the picture as well. What is in several lines
-   * is a drawing, and keeps its columns.
+   * is a drawing, and keeps its columns: {@linkcode Lab.columns} at most.
    */
   say(text: string): void {
     this.trace.say(text);

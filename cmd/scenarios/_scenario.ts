@@ -132,7 +132,7 @@ async function attempt(
   trace: Trace,
   { deadline, world, show, keepPackets, io }: Attempt,
 ): Promise<{ problem?: string; wires: readonly LabWire[] }> {
-  const { interrupted, log } = io;
+  const { interrupted, log, columns } = io;
   const done = new AbortController();
   const failed = new AbortController();
   const signal = AbortSignal.any([interrupted, failed.signal]);
@@ -141,7 +141,7 @@ async function attempt(
     () => {},
   );
   const fail = (error: unknown) => failed.abort(error);
-  const lab = new Lab(trace, { signal, fail, show, world, keepPackets });
+  const lab = new Lab(trace, { signal, fail, show, world, keepPackets, columns });
   try {
     await Promise.race([steps(lab), aborted(signal)]);
     signal.throwIfAborted();

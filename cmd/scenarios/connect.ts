@@ -96,7 +96,7 @@ async function race(lab: Lab, port: number, resolve: Resolve): Promise<readonly 
     await conn.closeWrite();
     await readToEnd(conn);
   }
-  lab.say(`What the dial did, in its time:\n${dialWaterfall(attempts, { width: 76 })}`);
+  lab.say(`What the dial did, in its time:\n${dialWaterfall(attempts, { width: lab.columns })}`);
   return attempts[0]!.connects;
 }
 

@@ -142,7 +142,9 @@ async function again(lab: Lab): Promise<void> {
   await readToEnd(connected);
   connected[Symbol.dispose]();
   const { attempts } = conn!;
-  lab.say(`After the first attempt there is room:\n${dialWaterfall(attempts, { width: 76 })}`);
+  lab.say(
+    `After the first attempt there is room:\n${dialWaterfall(attempts, { width: lab.columns })}`,
+  );
   lab.draw();
   lab.check("again: the first attempt finds no room", nameOf(attempts[0]!.error), "TimeoutError");
   lab.check("again: a later one is let in", attempts.at(-1)!.remoteAddr, server.addr);

@@ -111,7 +111,9 @@ async function programs(lab: Lab): Promise<void> {
   const shut = await measure(lab, "deaf", deaf.addr, series);
   deaf.resume();
   await slow.idle();
-  lab.say(`What \`deno task latency\` makes of it:\n${summaryText([asked, thought, shut], 76)}`);
+  lab.say(
+    `What \`deno task latency\` makes of it:\n${summaryText([asked, thought, shut], lab.columns)}`,
+  );
   lab.draw();
   const all = [asked, thought, shut].map(({ summary }) => summary);
   lab.check("a series: all three answer each time", all.map(({ loss }) => loss), [0, 0, 0]);

@@ -282,6 +282,25 @@ needs(
 );
 
 needs(
+  { read: true },
+  "scenario() tells a lesson how wide a drawing may be, and cuts none",
+  async () => {
+    for (const [columns, wide] of [[60, 58], [500, 78], [undefined, 78]] as const) {
+      const told: number[] = [];
+      const { printed } = await play(async (lab) => {
+        told.push(lab.columns);
+        await using server = lab.serve(async () => {}); // a picture is of what happens
+        using _client = await lab.dial(server.addr);
+        lab.say(`A drawing:\n${"━".repeat(lab.columns - 1)}┄`);
+        lab.check("holds", true);
+      }, columns === undefined ? {} : { columns });
+      assertEquals(told, [wide]);
+      assertStringIncludes(printed, `\n  ${"━".repeat(wide - 1)}┄\n`);
+    }
+  },
+);
+
+needs(
   { ...STARTING, write: true, run: ["deno", "tshark", "ss", "tcpdump"] },
   "scenario() writes what was captured, packet by packet",
   async () => {
