@@ -21,7 +21,7 @@ interface Rule {
 const DECIDES =
   /^lib\/(addr|bytes|errors\w*|stream\/ending|framing\/\w+|client\/(backoff|dial_(attempt|error|retry|waterfall)|race_record|eyeballs_plan|latency_stats|waterfall|pool_(plan|line|timeline|events|errors))|observe\/\w+|transfer\/(wire|crc32|progress|tally|reply)|proxy\/(balance\w*|client_limit|end_reason|fairness|ip|cidr|crc32c|client_hello|prometheus|recording|tap_text|server_list|proxy_\w+|health_\w+))\.ts$/;
 const WAITS =
-  /^lib\/(framing\/(_sender|frames|messages|streams|\w*websocket_conn|open_websocket)|observe\/(trace|kernel|wire|_ask|_tool))\.ts$/;
+  /^lib\/(framing\/(_sender|frames|messages|streams|\w*websocket_conn|open_websocket)|observe\/(trace|kernel|wire|segments|_ask|_tool))\.ts$/;
 
 /** Tells errors of Deno's classes apart, which takes their names. */
 const NAMES_ERRORS = /^lib\/(errors\w*|stream\/ending)\.ts$/;
@@ -98,7 +98,7 @@ const FLOORS: readonly (readonly [name: string, files: RegExp])[] = [
   ],
   [
     "waits",
-    /^lib\/(stream\/|framing\/|transfer\/|client\/(pool|eyeballs\.)|proxy\/(health\.|proxy_protocol|receive_|read_ahead|replay|server_queue|redispatch|tap\.)|observe\/(mod|trace|kernel|wire|_ask|_tool)\.)/,
+    /^lib\/(stream\/|framing\/|transfer\/|client\/(pool|eyeballs\.)|proxy\/(health\.|proxy_protocol|receive_|read_ahead|replay|server_queue|redispatch|tap\.)|observe\/(mod|trace|kernel|wire|segments|_ask|_tool)\.)/,
   ],
   ["decides", /^lib\/(addr|bytes|errors\w*|world|client\/\w+|observe\/\w+|proxy\/\w+)\.ts$/],
 ];
