@@ -54,3 +54,19 @@ Deno.test("rows() calls lost what nobody will read, and nothing that can still b
   assertEquals([lost(), lost("accept"), lost("accept", "closeWrite")], [false, false, false]);
   assertEquals([lost("close"), lost("accept", "reset")], [true, true]);
 });
+
+Deno.test("rows() takes EPIPE for an RST of the peer, unless this end had said the last word", () => {
+  const error = { name: "BrokenPipe", code: "EPIPE", message: "" };
+  const broke = (...before: ("read" | "closeWrite" | "close" | "reset")[]) => {
+    const events = [
+      ...before.map((kind, at) => ({ kind, who: "client", at, end: at, size: 0, bytes: 0 })),
+      { kind: "write", who: "client", at: 5, end: 5, size: 5, error },
+      { kind: "accept", who: "server", at: 6, end: 6 },
+    ] as TraceEvent[];
+    return rows(events, ["client", "server"]).some((row) =>
+      row.kind === "arrow" && row.what === "rst" && row.from === "server"
+    );
+  };
+  assertEquals([broke(), broke("read")], [true, true]);
+  assertEquals([broke("closeWrite"), broke("close"), broke("reset")], [false, false, false]);
+});
