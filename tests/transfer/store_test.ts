@@ -37,6 +37,25 @@ needs(FILES, "a file bears its name only when it is finished", async () => {
   assertEquals(await folder.read("a"), BYTES);
 });
 
+needs(
+  FILES,
+  "a file gets its name once it is on the disk, and then its folder gets there",
+  async () => {
+    await using folder = await Folder.make();
+    await using incoming = await folderStore(folder.path).open({ name: "a", size: 10 });
+    await fill(incoming, BYTES);
+    const { sync } = Deno.FsFile.prototype;
+    const synced: string[][] = [];
+    Deno.FsFile.prototype.sync = async function () {
+      synced.push(await folder.names());
+      await sync.call(this);
+    };
+    using _real = { [Symbol.dispose]: () => void (Deno.FsFile.prototype.sync = sync) };
+    await incoming.finish({});
+    assertEquals(synced, [[".a.part"], ["a"]]);
+  },
+);
+
 needs(FILES, "a part is left for the next transfer of that name, which is offered it", async () => {
   await using folder = await Folder.make();
   const store = folderStore(folder.path);
