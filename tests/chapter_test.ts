@@ -1,6 +1,6 @@
 /** docs/chapter.md: that it speaks of every section of the chapter, and that what it names is there. */
 
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { needs } from "./_needs.ts";
 import { ROOT } from "./_script.ts";
 
@@ -156,6 +156,8 @@ needs({ read: true }, "docs/chapter.md counts its errata, and each is shown", as
   assertEquals(rows.filter((row) => !row.includes("](../")), []);
   const named = [...text.matchAll(/\bE(\d+)\b/g)].map(([, number]) => Number(number));
   assertEquals(named.filter((number) => number > rows.length), []);
+  const readme = await Deno.readTextFile(new URL("README.md", ROOT));
+  assertMatch(readme, new RegExp(`\\b${rows.length} of its\\s+claims that do not hold`));
 });
 
 needs({ read: true }, "every lesson stands in a section that the chapter has", async () => {
