@@ -67,6 +67,16 @@ Deno.test("HttpAnswer.body() goes on until FIN where the head gives no length", 
   assertEquals(await bodyOf(answer), "all that comes");
 });
 
+Deno.test("HttpAnswer.body() ends with the response, also where the server does not say FIN", async () => {
+  await using server = serveTcp({}, async (conn) => {
+    await requestOn(conn);
+    await writeAll(conn, bytes("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"));
+    await conn.read(new Uint8Array(1)); // null: the client has left
+  });
+  using answer = await httpGet(`http://127.0.0.1:${server.addr.port}/`);
+  assertEquals(await bodyOf(answer), "hi");
+});
+
 Deno.test("httpGet() keeps interim responses apart from the one that counts", async () => {
   await using server = serving(
     "HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\n",

@@ -140,6 +140,9 @@ Deno.test("HttpResponseDecoder refuses extensions that outweigh the data", () =>
   assertEquals(faultOf(response(CHUNKED, chunk("a").repeat(10)), limits).code, "too-long");
   const fair = chunk("a".repeat(30)).repeat(10) + "0\r\n\r\n";
   assertEquals(bodyOf(response(CHUNKED, fair), limits).length, 300);
+  const beside = (length: number) => `1;${"x".repeat(length)}\r\na\r\n0\r\n\r\n`;
+  assertEquals(bodyOf(response(CHUNKED, beside(100)), limits), "a");
+  assertEquals(faultOf(response(CHUNKED, beside(101)), { ...limits, maxLine: 200 }).limit, 100);
 });
 
 Deno.test("HttpResponseDecoder takes any number of chunks of a byte that are said as they should be", () => {
