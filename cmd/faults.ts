@@ -93,10 +93,14 @@ export async function main(args: string[], io: Io): Promise<void> {
     const line = `${proxy === undefined ? "" : `${proxy} `}${eventLine(event).trim()}`;
     if (!shown) io.log.info("{line}", { line });
   };
+  const onError = (error: unknown) => {
+    const { message } = error as Error;
+    io.log.error("the API is not served for a while: {message}", { message });
+  };
   await using api = control === null ? undefined : await opened(
     io.log,
     control,
-    () => Promise.resolve(serveControl({ ...control, ...common, onEvent: tell })),
+    () => Promise.resolve(serveControl({ ...control, ...common, onEvent: tell, onError })),
   );
   await using link = to === null
     ? undefined

@@ -49,6 +49,11 @@ export interface ControlOptions extends ToxiLinkOptions {
    * @default {8474}
    */
   port?: number;
+  /**
+   * Hears why the API could not be served for a while, such as for want of descriptors: it is
+   * tried again twice a second, and told each time.
+   */
+  onError?: (error: unknown) => void;
 }
 
 /** A running API. */
@@ -81,16 +86,20 @@ export interface ControlServer extends AsyncDisposable {
  * @throws {Deno.errors.AddrInUse} If the port is taken.
  */
 export function serveControl(options: ControlOptions = {}): ControlServer {
-  const { hostname = "127.0.0.1", port = 8474, ...links } = options;
+  const { hostname = "127.0.0.1", port = 8474, onError = () => {}, ...links } = options;
   const api = new Api(links);
   // Not server.shutdown(), which waits for ever for a client that never ends its request.
   const over = new AbortController();
-  const server = Deno.serve(
-    { hostname, port, signal: over.signal, onListen: () => {} },
-    (request) => api.fetch(request),
-  );
+  const serve = (port: number) =>
+    Deno.serve(
+      { hostname, port, signal: over.signal, onListen: () => {} },
+      (request) => api.fetch(request),
+    );
+  const first = serve(port);
+  const addr = tcpAddr(first.addr.hostname, first.addr.port);
+  const serving = outlast(first, () => serve(addr.port), onError, over.signal);
   return {
-    addr: tcpAddr(server.addr.hostname, server.addr.port),
+    addr,
     get proxies() {
       return api.proxies.all.map((proxy) => proxy.json());
     },
@@ -105,10 +114,38 @@ export function serveControl(options: ControlOptions = {}): ControlServer {
     async [Symbol.asyncDispose]() {
       await api.close();
       over.abort();
-      await server.finished;
+      await serving;
       await api.proxies[Symbol.asyncDispose]();
     },
   };
+}
+
+/** Milliseconds from one attempt to listen again to the next; a guess. */
+const AGAIN = 500;
+
+/**
+ * Out of descriptors, `Deno.serve()` of Deno 2.9.6 stops listening, and what it rejects with would
+ * end the process. So it is served again, on the same port, until `signal` aborts.
+ */
+async function outlast(
+  first: Deno.HttpServer,
+  again: () => Deno.HttpServer,
+  onError: (error: unknown) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  let server: Deno.HttpServer | undefined = first;
+  while (!signal.aborted) {
+    await server?.finished.catch((error) => signal.aborted || onError(error));
+    if (signal.aborted) return;
+    await realWorld.sleep(AGAIN, { signal }).catch(() => {});
+    try {
+      server = signal.aborted ? undefined : again();
+    } catch (error) { // there is still no descriptor, or somebody has taken the port
+      server = undefined;
+      onError(error);
+    }
+  }
+  await server?.finished.catch(() => {});
 }
 
 type Answer = (

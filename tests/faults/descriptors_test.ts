@@ -46,3 +46,24 @@ for (const more of [[], ["--fast"]]) {
     await served(addr);
   });
 }
+
+needs({ run: ["sh", "deno"] }, "the API outlives a famine of descriptors", async () => {
+  const program = ["run", "--no-check", "--allow-net", "cmd/faults.ts", "--control", "0"];
+  const args = [Deno.execPath(), ...program];
+  await using script = startProgram("sh", ["-c", 'ulimit -n 64 && exec "$0" "$@"', ...args]);
+  const addr = { ...await script.addr(), transport: "tcp" } as const;
+  const connecting = Array.from({ length: 100 }, () => Deno.connect(addr));
+  const crowd = await Promise.allSettled(connecting); // some may be refused
+  await script.logged(/the API is not served for a while: .*Too many open files/);
+  for (const conn of crowd) if (conn.status === "fulfilled") conn.value.close();
+  const version = async (): Promise<number> => {
+    try {
+      const answer = await fetch(`http://127.0.0.1:${addr.port}/version`);
+      await answer.body?.cancel();
+      return answer.status;
+    } catch {
+      return await version(); // until it listens again
+    }
+  };
+  assertEquals(await version(), 200);
+});
