@@ -43,8 +43,9 @@ export class Search {
   }
 
   /** Gives up when `conn` is cut; that the proxy drains is no reason: who had come is served. */
-  endWith({ signal }: ConnInfo, conn: TcpStream): void {
+  endWith(info: ConnInfo, conn: TcpStream): void {
     if (this.outcome !== "open") return;
+    const { signal } = info;
     const cut = () => conn.closed && this.giveUp("lost", signal.reason);
     if (signal.aborted) cut();
     else {

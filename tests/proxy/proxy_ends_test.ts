@@ -617,3 +617,17 @@ Deno.test("serveProxy() rejects what makes no sense", () => {
   wrong({ maxConnsPerClient: 0 }, RangeError, "'maxConnsPerClient' must be >= 1");
   wrong({ sendProxy: 3 }, TypeError, "'sendProxy' must be 1 or 2: current value is 3");
 });
+
+Deno.test("who found no server is not read ahead any more: no timer, and no byte is kept", async () => {
+  const { connect, asked, reject } = seeking();
+  const { world, listener, records } = setUp({ connect, lingerTimeout: 1e9 });
+  const client = listener.connect();
+  await writeAll(client, bytes("a question"));
+  await asked;
+  await world.advance(1); // it has come, and reading rests
+  reject(new Deno.errors.ConnectionRefused("refused"));
+  assertEquals((await records.next()).end.code, "SC");
+  await world.advance(0);
+  assertEquals(world.sleepers, 1); // the server's, who lingers
+  client[Symbol.dispose]();
+});

@@ -132,6 +132,21 @@ Deno.test("readAhead() tells when it stops: at FIN, or when it is full; not once
   assertEquals(world.sleepers, 0);
 });
 
+Deno.test("readAhead() leaves no timer behind when it is disposed or reset as it rests", async () => {
+  for (const how of ["disposed", "reset"] as const) {
+    const world = seededWorld(1);
+    const [peer, conn] = memoryPair();
+    const ahead = readAhead(conn, { world });
+    await writeAll(peer, bytes("x"));
+    await world.advance(0);
+    assertEquals(world.sleepers, 1, how);
+    if (how === "disposed") ahead[Symbol.dispose]();
+    else if (isResettable(ahead)) ahead.reset();
+    await world.advance(0);
+    assertEquals(world.sleepers, 0, how);
+  }
+});
+
 Deno.test("readAhead() rejects a limit that is none", () => {
   const [conn] = memoryPair();
   for (const maxBytes of [0, -1, 1.5, NaN]) {
