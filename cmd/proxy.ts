@@ -100,6 +100,7 @@ export const flags = {
 export async function main(args: string[], io: Io): Promise<number | void> {
   const given = parseFlags(args, flags);
   onlyWith(given, flags, "acceptProxy", ["acceptProxyTimeout"]);
+  onlyWith(given, flags, "replay", ["speed"]);
   const { to, sni, tap, record, replay: file, speed } = given;
   if (to === null && sni === null && file === "") {
     throw new UsageError("--to, --sni or --replay must be given");

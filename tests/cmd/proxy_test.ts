@@ -335,6 +335,7 @@ needs(STARTING, "cmd/proxy.ts says what is wrong, in one line", async () => {
       [[...to, "--tls-cert", "x"], 2, "--tls-cert and --tls-key must be given together"],
       [[...to, "--accept-proxy-timeout", "1s"], 2, "means nothing without --accept-proxy"],
       [[...to, "--accept-proxy", "::1", "--accept-proxy-timeout", "0"], 2, "must be a time"],
+      [[...to, "--speed", "3"], 2, "--speed means nothing without --replay"],
       [[...to, "--ca", "x"], 2, "--ca means nothing without --to-tls"],
       [[...to, "--allow", "10.0.0.1/8"], 2, "--allow must be ranges of addresses such as"],
       [[...to, "--listen", "unix:/x", "--tls-cert", "a", "--tls-key", "b"], 2, "must be a port"],
