@@ -77,8 +77,12 @@ async function configured(name: string, text: string): Promise<string> {
 
 const script = new URL("../cmd/proxy.ts", import.meta.url).href;
 
+/** As its users run it: by the flags on its first line. */
+const [first = ""] = (await Deno.readTextFile(new URL(script))).split("\n");
+const firstLine = first.split(" ").filter((word) => word.startsWith("--"));
+
 const ours = (workers: number): Start => (port, to) => {
-  const flags = ["--allow-net", ...workers > 1 ? ["--allow-run=deno"] : []];
+  const flags = [...firstLine, ...workers > 1 ? ["--allow-run=deno"] : []];
   const args = ["--listen", `${port}`, "--to", `127.0.0.1:${to}`, "--quiet"];
   return Promise.resolve([
     "deno",

@@ -22,6 +22,9 @@ export interface SuperviseOptions {
   reads: readonly string[];
 }
 
+/** What stands on the first lines of the scripts that have workers: see docs/performance.md. */
+export const V8_FLAGS = "--v8-flags=--max-semi-space-size=2";
+
 /** A worker that ends sooner than this has not worked: starting it again would not help. */
 const TOO_SOON = 1000;
 
@@ -78,7 +81,7 @@ const RELOAD = "reload\n";
 function spawn(number: number, { script, args, reads }: SuperviseOptions): Deno.ChildProcess {
   return new Deno.Command("deno", {
     args: [
-      ...["run", "--quiet", "--no-prompt", "--unstable-net", "--allow-net"],
+      ...["run", "--quiet", "--no-prompt", "--unstable-net", "--allow-net", V8_FLAGS],
       ...reads.length > 0 ? [`--allow-read=${reads.join(",")}`] : [],
       ...[script.url, ...args(number), "--workers", "1", "--worker", String(number)],
     ],

@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { V8_FLAGS } from "../../cmd/_workers.ts";
 import { echo } from "../../lib/server/echo.ts";
 import { serveTcp } from "../../lib/server/server.ts";
 import { needs } from "../_needs.ts";
@@ -35,7 +36,7 @@ for (const name of allScripts()) {
     await using server = serveTcp({}, handler);
     const flags = await firstLineFlags(`cmd/${name}.ts`);
     for (const missing of flags) {
-      if (isOptional(missing, name)) continue;
+      if (isOptional(missing, name) || missing === V8_FLAGS) continue;
       const rest = flags.filter((flag) => flag !== missing);
       await using script = await start(name, args(server), { flags: rest, input: "hello\n" });
       const { code, stderr } = await script.ended();
@@ -92,6 +93,16 @@ for (const name of allScripts().filter((name) => !name.includes("/"))) {
     );
     assert(config.tasks[name].description);
   });
+}
+
+for (const name of ["proxy", "balance"]) {
+  needs(
+    { read: true },
+    `${name}'s first line sets V8 up as its workers' command does`,
+    async () => {
+      assert((await firstLineFlags(`cmd/${name}.ts`)).includes(V8_FLAGS));
+    },
+  );
 }
 
 async function endsWell(script: Started): Promise<void> {
