@@ -59,7 +59,8 @@ export class WebSocketDecoder implements Decoder<WebSocketMessage> {
   #taken = 0;
   /** What the fragments at hand make. */
   #kind: "text" | "binary" | undefined;
-  #utf8 = new Utf8Validator();
+  /** Serves all texts one after the other, since none may end inside a character. */
+  readonly #utf8 = new Utf8Validator();
   #closed = false;
   /** Where the frame at hand starts. */
   #start = 0;
@@ -153,7 +154,6 @@ export class WebSocketDecoder implements Decoder<WebSocketMessage> {
     if (this.#taken < frame.length) return undefined;
     this.#frame = undefined;
     if (!frame.fin) return undefined;
-    this.#utf8 = new Utf8Validator();
     return this.#whole(this.#gather.take());
   }
 
