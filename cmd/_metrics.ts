@@ -7,6 +7,7 @@
 import { formatAddr, type TcpAddr } from "../lib/addr.ts";
 import { explainLine } from "../lib/errors.ts";
 import { type Metric, PROMETHEUS_TYPE, prometheusPage } from "../lib/proxy/prometheus.ts";
+import { lastingHttp } from "../lib/server/lasting_http.ts";
 import { FailureError, type Log } from "./_cli.ts";
 import { need } from "./_permissions.ts";
 
@@ -50,32 +51,24 @@ export interface Pages {
 /** Serves `/metrics` and `/ready` until disposed, which cuts who is still at asking or reading. */
 export function serveMetrics(addr: TcpAddr, pages: Pages, log: Log): AsyncDisposable {
   need({ kind: "net", to: formatAddr(addr) });
-  const { hostname, port } = addr;
-  const onListen = ({ hostname, port }: Deno.NetAddr) =>
-    log.info("metrics on http://{addr}/metrics", { addr: formatAddr({ hostname, port }) });
-  const over = new AbortController();
+  const onError = (error: unknown) => {
+    const { message } = error as Error;
+    log.error("the metrics are not served for a while: {message}", { message });
+  };
   try {
-    const { finished } = Deno.serve(
-      { hostname, port, onListen, signal: over.signal },
-      (request) => {
-        if (!URL.canParse(request.url)) return new Response("Malformed Host\n", { status: 400 });
-        const { pathname } = new URL(request.url);
-        if (pathname === "/ready") {
-          const ready = pages.ready();
-          return new Response(ready ? "ready\n" : "draining\n", { status: ready ? 200 : 503 });
-        }
-        if (pathname !== "/metrics") return new Response("See /metrics\n", { status: 404 });
-        const headers = { "content-type": PROMETHEUS_TYPE };
-        return new Response(prometheusPage(pages.metrics()), { headers });
-      },
-    );
-    return {
-      // Not the server's own way, which waits for ever for a client that never ends its request.
-      [Symbol.asyncDispose]() {
-        over.abort();
-        return finished;
-      },
-    };
+    const server = lastingHttp({ ...addr, onError }, (request) => {
+      if (!URL.canParse(request.url)) return new Response("Malformed Host\n", { status: 400 });
+      const { pathname } = new URL(request.url);
+      if (pathname === "/ready") {
+        const ready = pages.ready();
+        return new Response(ready ? "ready\n" : "draining\n", { status: ready ? 200 : 503 });
+      }
+      if (pathname !== "/metrics") return new Response("See /metrics\n", { status: 404 });
+      const headers = { "content-type": PROMETHEUS_TYPE };
+      return new Response(prometheusPage(pages.metrics()), { headers });
+    });
+    log.info("metrics on http://{addr}/metrics", { addr: formatAddr(server.addr) });
+    return server;
   } catch (error) {
     throw new FailureError(explainLine(error, { op: "listen", addr }), { cause: error });
   }

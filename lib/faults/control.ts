@@ -21,7 +21,8 @@
  * @module
  */
 
-import { type TcpAddr, tcpAddr } from "../addr.ts";
+import type { TcpAddr } from "../addr.ts";
+import { lastingHttp } from "../server/lasting_http.ts";
 import { realWorld } from "../world.ts";
 import { metricsOf } from "./_toxi_metrics.ts";
 import { badBody, ToxiError } from "./toxi_error.ts";
@@ -86,20 +87,14 @@ export interface ControlServer extends AsyncDisposable {
  * @throws {Deno.errors.AddrInUse} If the port is taken.
  */
 export function serveControl(options: ControlOptions = {}): ControlServer {
-  const { hostname = "127.0.0.1", port = 8474, onError = () => {}, ...links } = options;
+  const { hostname = "127.0.0.1", port = 8474, onError, ...links } = options;
   const api = new Api(links);
-  // Not server.shutdown(), which waits for ever for a client that never ends its request.
-  const over = new AbortController();
-  const serve = (port: number) =>
-    Deno.serve(
-      { hostname, port, signal: over.signal, onListen: () => {} },
-      (request) => api.fetch(request),
-    );
-  const first = serve(port);
-  const addr = tcpAddr(first.addr.hostname, first.addr.port);
-  const serving = outlast(first, () => serve(addr.port), onError, over.signal);
+  const server = lastingHttp(
+    { hostname, port, ...onError && { onError } },
+    (request) => api.fetch(request),
+  );
   return {
-    addr,
+    addr: server.addr,
     get proxies() {
       return api.proxies.all.map((proxy) => proxy.json());
     },
@@ -113,39 +108,10 @@ export function serveControl(options: ControlOptions = {}): ControlServer {
     fetch: (request) => api.fetch(request),
     async [Symbol.asyncDispose]() {
       await api.close();
-      over.abort();
-      await serving;
+      await server[Symbol.asyncDispose]();
       await api.proxies[Symbol.asyncDispose]();
     },
   };
-}
-
-/** Milliseconds from one attempt to listen again to the next; a guess. */
-const AGAIN = 500;
-
-/**
- * Out of descriptors, `Deno.serve()` of Deno 2.9.6 stops listening, and what it rejects with would
- * end the process. So it is served again, on the same port, until `signal` aborts.
- */
-async function outlast(
-  first: Deno.HttpServer,
-  again: () => Deno.HttpServer,
-  onError: (error: unknown) => void,
-  signal: AbortSignal,
-): Promise<void> {
-  let server: Deno.HttpServer | undefined = first;
-  while (!signal.aborted) {
-    await server?.finished.catch((error) => signal.aborted || onError(error));
-    if (signal.aborted) return;
-    await realWorld.sleep(AGAIN, { signal }).catch(() => {});
-    try {
-      server = signal.aborted ? undefined : again();
-    } catch (error) { // there is still no descriptor, or somebody has taken the port
-      server = undefined;
-      onError(error);
-    }
-  }
-  await server?.finished.catch(() => {});
 }
 
 type Answer = (

@@ -24,6 +24,7 @@ export { serveTcp, type TcpServer } from "./server.ts";
 export type { ServeTcpOptions } from "./options.ts";
 export type { ConnInfo, TcpHandler } from "./session.ts";
 export { listenTls, type ListenTlsOptions } from "./listen_tls.ts";
+export { type LastingHttp, lastingHttp, type LastingHttpOptions } from "./lasting_http.ts";
 export { listenUnix } from "./listen_unix.ts";
 export type { Accepting, Listening } from "./accept.ts";
 export type { AbortReport, DrainReport, HeldConn, ShutdownOptions } from "./drain.ts";

@@ -120,6 +120,24 @@ needs(STARTING, "cmd/proxy.ts ends, whoever is still asking for its page of metr
   assert(!stderr.includes("TypeError"), stderr);
 });
 
+needs({ run: ["sh", "deno"] }, "a famine at the page of metrics ends no proxy", async () => {
+  await using server = counting();
+  const program = ["run", "--no-check", "--allow-net", "cmd/proxy.ts", "--listen", "0"];
+  const page = ["--to", formatAddr(server.addr), "--metrics", "0"];
+  const args = ["-c", 'ulimit -n 64 && exec "$0" "$@"', Deno.execPath(), ...program, ...page];
+  await using proxy = startProgram("sh", args);
+  const front = await proxy.addr();
+  const url = (await proxy.logged(/metrics on (\S+)/))[1]!;
+  const addr = { hostname: "127.0.0.1", port: Number(new URL(url).port) };
+  // Some may be refused.
+  const crowd = await Promise.allSettled(Array.from({ length: 100 }, () => Deno.connect(addr)));
+  await proxy.logged(/the metrics are not served for a while: .*Too many open files/);
+  for (const conn of crowd) if (conn.status === "fulfilled") conn.value.close();
+  const metrics = (): Promise<string> => fetch(url).then((answer) => answer.text(), metrics); // until it listens again
+  assertStringIncludes(await metrics(), "tcplab_proxy_connections 0\n");
+  assertEquals(await ask(front, "12345"), "5 bytes");
+});
+
 needs(STARTING, "cmd/proxy.ts hands its metrics to OpenTelemetry, where that is on", async () => {
   await using server = counting();
   const args = ["--listen", "0", "--to", formatAddr(server.addr)];
