@@ -13,6 +13,13 @@ import { TransferError } from "./error.ts";
  */
 export const MAX_NAME = 240;
 
+/**
+ * Invisible characters that writing needs: they join what an emoji is made of, and choose the
+ * form of letters, in Arabic script or after marks such as those of Devanagari.
+ */
+const JOINED =
+  /(?<=[\p{M}\p{Emoji_Modifier}\p{Extended_Pictographic}\p{Script=Arabic}])[\u200c\u200d](?=[\p{L}\p{Extended_Pictographic}])/gu;
+
 /** What makes a name none, and the reason we give. */
 const RULES: readonly (readonly [broken: (name: string) => boolean, rule: string])[] = [
   [(name) => name === "", "must not be empty"],
@@ -26,6 +33,7 @@ const RULES: readonly (readonly [broken: (name: string) => boolean, rule: string
     (name) => /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/.test(name),
     "must not turn the direction of writing",
   ],
+  [(name) => /\p{Cf}/u.test(name.replaceAll(JOINED, "")), "must not hold an invisible character"],
   [(name) => !name.isWellFormed(), "must be well-formed Unicode"],
   [(name) => /^ |[. ]$/.test(name), "must not begin or end in what Windows strips"],
   [
