@@ -41,6 +41,14 @@ export interface InterruptionOptions {
 }
 
 /**
+ * Makes the write fail that would take a file over its limit (`ulimit -f`, setrlimit(2)), so that
+ * it can be told of. By itself SIGXFSZ ends us without a word. Windows has none.
+ */
+export function outliveFileLimit(): void {
+  if (Deno.build.os !== "windows") Deno.addSignalListener("SIGXFSZ", () => {});
+}
+
+/**
  * A signal that aborts, with an {@linkcode InterruptedError}, at the first Ctrl-C or
  * SIGTERM. The second one, of either kind, calls `end`.
  */

@@ -45,6 +45,7 @@ import { parseFlags, UsageError } from "./_flags.ts";
 import { need } from "./_permissions.ts";
 import { ProgressBar, sizeText } from "./_progress.ts";
 import { serve, serveUntilInterrupted } from "./_serving.ts";
+import { outliveFileLimit } from "./_signals.ts";
 
 /** What the command line may say. */
 export const flags = {
@@ -135,4 +136,7 @@ function reason({ message, cause, kept }: TransferError): string {
   return `${message}${why}${rest}`;
 }
 
-if (import.meta.main) await run(main, import.meta);
+if (import.meta.main) {
+  outliveFileLimit();
+  await run(main, import.meta);
+}
