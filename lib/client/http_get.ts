@@ -87,9 +87,13 @@ export interface HttpTarget {
  */
 export function httpTarget(url: string | URL): HttpTarget {
   const parsed = URL.parse(url);
-  if (parsed === null) throw wrongUrl("be a URL such as http://example.com/", url);
+  // "localhost:8000" is a URL, of a scheme called localhost: nobody means that.
+  if (parsed === null || parsed.protocol !== "http:" && !parsed.href.includes("://")) {
+    throw wrongUrl("look like http://example.com/ or http://127.0.0.1:8000/file", url);
+  }
   if (parsed.protocol !== "http:") {
-    throw wrongUrl("start with http:, since there is no TLS here", parsed.protocol);
+    const why = parsed.protocol === "https:" ? ", since there is no TLS here" : "";
+    throw wrongUrl(`start with http://${why}`, url);
   }
   if (parsed.username !== "" || parsed.password !== "") {
     throw wrongUrl("carry no name and password, which would be sent in the clear", parsed.host);
@@ -105,7 +109,7 @@ export function httpTarget(url: string | URL): HttpTarget {
 }
 
 function wrongUrl(rule: string, url: string | URL): TypeError {
-  const shown = String(url).replace(/\/\/.*@/s, "//…@"); // a URL that is none may have a password
+  const shown = String(url).replace(/^([^/]*\/\/)?.*@/s, "$1…@"); // a URL that is none may have a password
   return new TypeError(`Cannot get as the URL must ${rule}: current value is ${shown}`);
 }
 

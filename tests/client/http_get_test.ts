@@ -211,6 +211,7 @@ Deno.test("httpTarget() reads where a URL leads", () => {
       "http://me@x/",
       "https://me:secret@x/",
       "http://me:secret@x:y/",
+      "me:secret@x/",
     ]
   ) {
     const error = assertThrows(() => httpTarget(url), TypeError, "Cannot get as the URL must");

@@ -101,7 +101,9 @@ needs(STARTING, "cmd/http.ts says in one line what is wrong with a URL", async (
     "http://me:secret@example.com/": "no name and password",
     "http://127.0.0.1:0/": "a port from 1 to 65535",
     'http://a"b/': "a host or an address",
-    "example.com": "be a URL such as",
+    "example.com": "look like http://example.com/ or http://",
+    "localhost:8000/a": "look like http://example.com/ or http://",
+    "ftp://x/": "must start with http://: current value is ftp://x/",
   };
   for (const [url, reason] of Object.entries(wrong)) {
     await using script = await start("http", [url]);
