@@ -52,9 +52,12 @@ export function parseFlags<
     // An operand has no key. What is returned says whether it may stay.
     unknown: (text, key) => key === undefined || strangers.push(text) === 0,
   });
-  // First, since the value of `--port -1` was taken for a flag.
+  // First, since the value of `--port -1` was taken for a flag. For what takes any text it is one.
   const bare = names.find((name) => given[dashed(name)] === "");
   if (bare !== undefined) {
+    const at = args.lastIndexOf(`--${dashed(bare)}`);
+    const next = at < 0 ? "" : args[at + 1] ?? "";
+    if (/^-\d/.test(next)) allowed(`--${dashed(bare)}`, flags[bare]!, next);
     throw new UsageError(`--${dashed(bare)} needs a value: it must be ${flags[bare]!.allowed}`);
   }
   if (strangers[0] !== undefined) throw unknownFlag(strangers[0], names);
