@@ -195,6 +195,10 @@ Deno.test("DelimitedEncoder refuses a frame over the limit with RangeError", () 
   const encoder = new DelimitedEncoder({ delimiters: [";"], maxLength: 2 });
   assertEquals(readable(encoder.encode(bytes("ab"))), "ab;");
   assertThrows(() => encoder.encode(bytes("abc")), RangeError, "at most 2 bytes");
+  const usual = new DelimitedEncoder({ delimiters: [";"] });
+  assertEquals(usual.encode(new Uint8Array(65536)).length, 65537);
+  assertThrows(() => usual.encode(new Uint8Array(65537)), RangeError, "at most 65536 bytes");
+  assertThrows(() => new DelimitedEncoder({ delimiters: [";"], maxLength: NaN }), RangeError);
 });
 
 /** The rule as it is written down: first to end wins, then the longest. */

@@ -80,6 +80,16 @@ Deno.test("LengthDecoder drops as much of the front as it is told to", () => {
   assertEquals(failure({ prefix: 2, offset: 1, strip: 6 }, ...bytes).code, "malformed");
 });
 
+Deno.test("LengthDecoder heeds each option of a length of 4 bytes also where more follows", () => {
+  const counted = [0, 0, 0, 5, 8, 0, 0, 0, 5, 9];
+  assertEquals(frames({ adjustment: -4 }, ...counted), [[8], [9]]);
+  assertEquals(frames({ adjustment: -4, strip: 3 }, ...counted), [[5, 8], [5, 9]]);
+  const whole = [0, 0, 0, 1, 8, 0, 0, 0, 1, 9];
+  assertEquals(frames({ strip: 0 }, ...whole), [whole.slice(0, 5), whole.slice(5)]);
+  assertEquals(frames({ offset: 1 }, 7, ...whole.slice(0, 5), 7, ...whole.slice(5)), [[8], [9]]);
+  assertEquals(frames({ littleEndian: true }, 1, 0, 0, 0, 8, 1, 0, 0, 0, 9), [[8], [9]]);
+});
+
 Deno.test("LengthDecoder adjusts a length that counts its header", () => {
   assertEquals(frames({ prefix: 2, adjustment: -2 }, 0, 4, 8, 9, 0, 2), [[8, 9], []]);
 });
@@ -134,6 +144,8 @@ Deno.test("LengthDecoder.maxLength is clipped to what the prefix can say", () =>
     const options = { prefix: Number(prefix) as 1, maxLength: Number.MAX_SAFE_INTEGER };
     assertEquals(new LengthDecoder(options).maxLength, limit);
   }
+  const varint = new LengthDecoder({ prefix: "varint", maxLength: Number.MAX_SAFE_INTEGER });
+  assertEquals(varint.maxLength, Number.MAX_SAFE_INTEGER);
 });
 
 Deno.test("LengthDecoder refuses 2 ** 53 and more, and does not round", () => {
@@ -266,7 +278,23 @@ Deno.test("LengthDecoder refuses options out of range", () => {
     assertThrows(() => new LengthDecoder({ strip: wrong }), RangeError, "'strip'");
     assertThrows(() => new LengthDecoder({ maxLength: wrong }), RangeError, "'maxLength'");
   }
-  assertThrows(() => new LengthDecoder({ adjustment: 0.5 }), RangeError, "'adjustment'");
+  const rule = "'adjustment' must be an integer: current value is 0.5";
+  assertThrows(() => new LengthDecoder({ adjustment: 0.5 }), RangeError, rule);
+});
+
+Deno.test("LengthEncoder refuses options out of range", () => {
+  assertThrows(() => new LengthEncoder({ prefix: 5 as 4 }), TypeError, "Cannot encode as 'prefix'");
+  for (const wrong of [-1, 1.5, NaN, Infinity]) {
+    assertThrows(() => new LengthEncoder({ offset: wrong }), RangeError, "'offset'");
+    assertThrows(() => new LengthEncoder({ maxLength: wrong }), RangeError, "'maxLength'");
+  }
+  assertThrows(() => new LengthEncoder({ adjustment: 0.5 }), RangeError, "'adjustment'");
+});
+
+Deno.test("LengthEncoder has a limit of 1 MiB by itself", () => {
+  const encoder = new LengthEncoder();
+  assertEquals(encoder.encode(new Uint8Array(2 ** 20)).subarray(0, 4), of(0, 0x10, 0, 0));
+  assertThrows(() => encoder.encode(new Uint8Array(2 ** 20 + 1)), RangeError, "0 to 1048576");
 });
 
 Deno.test("LengthEncoder writes lengths of every size, either end first", () => {
