@@ -98,6 +98,11 @@ export class Started implements AsyncDisposable {
     return { transport: "tcp", hostname, port: Number(port) };
   }
 
+  /** Its process. */
+  get pid(): number {
+    return this.#child.pid;
+  }
+
   /** Sends it a signal. */
   kill(signal: Deno.Signal): void {
     this.#child.kill(signal);
