@@ -5,7 +5,7 @@ import { Alarm } from "./pool_alarm.ts";
 import type { Draining, PoolDrainReport } from "./pool_drain.ts";
 import type { Entry } from "./pool_entry.ts";
 import { PoolClosedError, PoolFullError, PoolTimeoutError } from "./pool_errors.ts";
-import type { PoolEvent, PoolStats } from "./pool_events.ts";
+import type { PoolCloseReason, PoolEvent, PoolStats } from "./pool_events.ts";
 import type { Lender, PoolLease } from "./pool_lease.ts";
 import { Line, Waiter } from "./pool_line.ts";
 import { Openings } from "./pool_openings.ts";
@@ -61,6 +61,7 @@ export class PoolCore<Resource extends Disposable, Lent>
       now: () => this.#now(),
       lender: this,
       changed: () => this.#supply(),
+      diedUnused: (opened, reason, error) => this.#diedUnused(opened, reason, error),
     });
     this.finished = this.#over.promise;
     this.#openings = new Openings({
@@ -127,7 +128,7 @@ export class PoolCore<Resource extends Disposable, Lent>
     if (this.#stock.size >= this.#stock.min) return Promise.resolve();
     this.#warming ??= Promise.withResolvers();
     const { promise } = this.#warming;
-    this.#openings.retryAt = -Infinity;
+    this.#openings.retryAt = this.#openings.fillAt = -Infinity;
     this.#supply();
     return promise;
   }
@@ -229,14 +230,15 @@ export class PoolCore<Resource extends Disposable, Lent>
       return true;
     }
     const { retryAt } = this.#openings;
+    const fillAt = Math.max(retryAt, this.#openings.fillAt);
     const { openTimeout, whenOpenFails } = this.#limits;
-    if (open > 0 && (now >= retryAt || whenOpenFails === "fail") || fill > 0 && now >= retryAt) {
+    if (open > 0 && (now >= retryAt || whenOpenFails === "fail") || fill > 0 && now >= fillAt) {
       this.#urgent.set(now + openTimeout);
       this.#openings.begin(now);
       return true;
     }
     if (open > 0) this.#urgent.set(retryAt);
-    else if (fill > 0) this.#stock.lookAt(retryAt);
+    else if (fill > 0) this.#stock.lookAt(fillAt);
     return false;
   }
 
@@ -288,6 +290,13 @@ export class PoolCore<Resource extends Disposable, Lent>
     const { first } = this.#line;
     if (first && this.#limits.whenOpenFails === "fail") this.#turnAway(first, error);
     this.#supply();
+  }
+
+  #diedUnused(opened: number, reason: PoolCloseReason, error: unknown): void {
+    if (!this.#openings.diedUnused(opened)) return;
+    const why = `Cannot warm up as one was gone as soon as it was open: ${reason}`;
+    this.#warming?.reject(new Error(why, error === undefined ? {} : { cause: error }));
+    this.#warming = undefined;
   }
 
   #turnAway(waiter: Waiter<PoolLease<Lent>>, error: unknown): void {

@@ -16,6 +16,8 @@ export class Entry<Resource extends Disposable> implements Lendable<Entry<Resour
   readonly id: number;
   /** What it is about. */
   readonly resource: Resource;
+  /** When it was opened. */
+  readonly opened: number;
   /** When its life is over. */
   readonly expires: number;
   /** Hears that it died while it was free. */
@@ -36,6 +38,7 @@ export class Entry<Resource extends Disposable> implements Lendable<Entry<Resour
   constructor(
     id: number,
     resource: Resource,
+    opened: number,
     expires: number,
     lender: Lender<Entry<Resource>>,
     onGone: (
@@ -46,6 +49,7 @@ export class Entry<Resource extends Disposable> implements Lendable<Entry<Resour
   ) {
     this.id = id;
     this.resource = resource;
+    this.opened = opened;
     this.expires = expires;
     this.lender = lender;
     this.gone = (reason, error) => onGone(this, reason, error);

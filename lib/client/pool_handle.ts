@@ -69,8 +69,9 @@ export interface Pool<Lent> extends AsyncDisposable {
     options?: AcquireOptions,
   ): Promise<Result>;
   /**
-   * Opens what is missing to `min` now; rejects with the first error, so that a program can fail
-   * at its start and not at its first request. The pool goes on trying in any case.
+   * Opens what is missing to `min` now; rejects with the first error, also if one is gone as
+   * soon as it is open, so that a program can fail at its start and not at its first request.
+   * The pool goes on trying in any case.
    *
    * @throws {PoolClosedError} If the pool has ended or is about to.
    */

@@ -34,10 +34,14 @@ interface Opening {
 export class Openings<Resource> {
   /** No use to try before that, on the world's clock, unless somebody insists. */
   retryAt = -Infinity;
+  /** No use to fill up to the minimum before that: what was opened for it died at once. */
+  fillAt = -Infinity;
   /** What the last one threw, until one goes well. */
   lastFailure: unknown;
   /** Rounds that failed in a row. */
   #failures = 0;
+  /** Rounds of such deaths in a row. */
+  #deaths = 0;
   readonly #all = new Set<Opening>();
   readonly #options: OpeningsOptions<Resource>;
 
@@ -83,6 +87,21 @@ export class Openings<Resource> {
     const all = [...this.#all];
     this.#all.clear();
     for (const { cut } of all) cut.abort(reason);
+  }
+
+  /**
+   * One that was opened then died before anybody had it, as a server does it that accepts and
+   * closes: what replaces it waits, longer each time, unless it has lived as long as that.
+   * Whether it is to wait.
+   */
+  diedUnused(opened: number): boolean {
+    const { world } = this.#options;
+    const now = world.now();
+    if (opened >= this.fillAt) {
+      this.fillAt = opened + backoffDelay(++this.#deaths, world.random());
+      if (this.fillAt <= now) this.#deaths = 0;
+    }
+    return this.fillAt > now;
   }
 
   #opened(opening: Opening, resource: Resource): void {

@@ -12,7 +12,8 @@ import type { PoolLease } from "./pool_lease.ts";
 export interface PoolLimits {
   /**
    * The least to keep, so that somebody who comes need not wait; they are opened in the
-   * background, and again when they are gone.
+   * background, and again when they are gone. Where opening fails, or what is opened is gone at
+   * once, there is a wait before that which doubles.
    *
    * @default {0}
    */

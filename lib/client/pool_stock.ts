@@ -22,6 +22,8 @@ export interface StockOptions<Resource extends Disposable> {
   lender: Lender<Entry<Resource>>;
   /** Some were closed that nobody gave back. */
   changed: () => void;
+  /** One that was opened then died before anybody had it. */
+  diedUnused: (opened: number, reason: PoolCloseReason, error: unknown) => void;
 }
 
 /** Takes each through its states, says so, and closes it when its time is over. */
@@ -93,6 +95,7 @@ export class Stock<Resource extends Disposable, Lent> {
     const entry = new Entry<Resource>(
       ++this.#counts.opened,
       resource,
+      now,
       now + lifetime(maxLifetime, lifetimeJitter, world.random()),
       this.#around.lender,
       (entry, reason, error) => this.#gone(entry, reason, error),
@@ -251,8 +254,13 @@ export class Stock<Resource extends Disposable, Lent> {
   /** It died while it was free. What dies while it is lent is the borrower's to see. */
   #gone(entry: Entry<Resource>, reason: PoolCloseReason, error: unknown): void {
     if (entry.state !== "idle" && entry.state !== "checking") return;
-    this.close(entry, reason, error);
+    this.#died(entry, reason, error);
     this.#around.changed();
+  }
+
+  #died(entry: Entry<Resource>, reason: PoolCloseReason, error: unknown): void {
+    this.close(entry, reason, error);
+    if (entry.leasesOver === 0) this.#around.diedUnused(entry.opened, reason, error);
   }
 
   /** Why it must not be free any longer. */
@@ -270,7 +278,7 @@ export class Stock<Resource extends Disposable, Lent> {
     try {
       this.#how.watch!(entry.resource, entry.gone);
     } catch (error) {
-      this.close(entry, "broken", error);
+      this.#died(entry, "broken", error);
     }
   }
 

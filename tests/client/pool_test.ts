@@ -926,6 +926,84 @@ Deno.test("the minimum is tried again when the wait that doubles is over, and no
   assertEquals(factory.waiting[2]!.signal.aborted, true);
 });
 
+Deno.test("what is gone as soon as it is open is opened again after a wait that doubles", async () => {
+  const gone: ((reason: "finished") => void)[] = [];
+  const { pool, factory, world } = scripted({
+    min: 2,
+    watch: (_, tell) => void gone.push(tell),
+  });
+  await using _pool = pool;
+  const die = async () => {
+    await settle();
+    for (const tell of gone.splice(0)) tell("finished");
+    await settle();
+  };
+  let opened = 2;
+  // Both of a round are one death; the rolls between are the lifetimes of what was opened.
+  const roll = dice(7);
+  roll();
+  for (const deaths of [1, 2, 3]) {
+    roll();
+    const wait = backoffDelay(deaths, roll());
+    roll();
+    await die();
+    await world.advance(wait - 1);
+    assertEquals(factory.things.length, opened);
+    await world.advance(1);
+    await settle();
+    assertEquals(factory.things.length, opened += 2);
+  }
+  // Who asks does not wait for that, nor does warmUp().
+  await die();
+  (await pool.acquire()).destroy();
+  assertEquals(factory.things.length, ++opened);
+  const warm = pool.warmUp();
+  await warm;
+  assertEquals(factory.things.length, opened += 2);
+  // What has lived for longer is replaced at once, and the next wait is the first step again.
+  await world.advance(20_000);
+  await die();
+  assertEquals(factory.things.length, opened += 2);
+  await die();
+  assertEquals(factory.things.length, opened);
+  await world.advance(100);
+  await settle();
+  assertEquals(factory.things.length, opened += 2);
+});
+
+Deno.test("what dies after somebody had it is replaced at once", async () => {
+  const gone: ((reason: "finished") => void)[] = [];
+  const { pool, factory } = scripted({ min: 1, watch: (_, tell) => void gone.push(tell) });
+  await using _pool = pool;
+  await pool.use(() => {});
+  gone.at(-1)!("finished");
+  await settle();
+  assertEquals(factory.things.length, 2);
+});
+
+Deno.test("warmUp() is told of one that is gone as soon as it is open", async () => {
+  const { pool, factory } = scripted({
+    min: 2,
+    watch: (_, gone) => gone("reset", "why"),
+  }, { manual: true });
+  await using _pool = pool;
+  const failed = assertRejects(() => pool.warmUp(), Error, "as soon as it was open: reset");
+  factory.waiting[0]!.resolve();
+  assertEquals((await failed).cause, "why");
+});
+
+Deno.test("watch() that always throws does not make the minimum spin", async () => {
+  const { pool, factory } = scripted({
+    min: 1,
+    watch: () => {
+      throw new Error("no watch");
+    },
+  });
+  await using _pool = pool;
+  await settle();
+  assertEquals(factory.things.length, 1);
+});
+
 Deno.test("what opens well ends the wait, and the next failure begins with the first step", async () => {
   const { pool, factory, world } = scripted({
     whenOpenFails: "retry",
