@@ -426,5 +426,7 @@ function wrongTimeout(timeout: number): RangeError {
 
 /** Where acquire() was called, without the pool's own frames. */
 function callerStack(): string {
-  return (new Error().stack ?? "").split("\n").slice(3).join("\n");
+  const [, , , ...frames] = (new Error().stack ?? "").split("\n");
+  if (frames[0]?.includes(`at ${PoolCore.name}.use `)) frames.shift();
+  return frames.join("\n");
 }

@@ -503,6 +503,23 @@ Deno.test("leakAfter tells once of a lease that is not given back, and who acqui
   assertEquals(pool.stats.leaks, 2);
 });
 
+Deno.test("the stack of a leak begins with who called, be it acquire() or use()", async () => {
+  const { pool, world, events } = scripted({ leakAfter: 100 });
+  await using _pool = pool;
+  async function viaAcquire() {
+    using _lease = await pool.acquire();
+    await world.sleep(200);
+  }
+  async function viaUse() {
+    await pool.use(() => world.sleep(200));
+  }
+  const both = Promise.all([viaAcquire(), viaUse()]);
+  await world.advance(200);
+  await both;
+  const stacks = events.flatMap((event) => event.type === "leak" ? [event.stack] : []);
+  assertEquals(stacks.map((stack) => /^ +at (\w+)/.exec(stack)?.[1]), ["viaAcquire", "viaUse"]);
+});
+
 Deno.test("Pool.resize() closes what is free at once, what is lent when it comes back", async () => {
   const { pool, reasons, factory } = scripted({ max: 4 });
   await using _pool = pool;
