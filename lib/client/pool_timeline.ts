@@ -146,9 +146,18 @@ export class PoolTimeline {
       .reduce((sum, { start, end = until }) => sum + end - start, 0);
   }
 
-  /** One line for each connection: `█` lent, `·` idle, `?` being checked; and the longest wait. */
+  /**
+   * One line for each connection: `█` lent, `·` idle, `?` being checked; and the longest wait.
+   *
+   * @throws {RangeError} If `width` is no integer >= 1.
+   */
   draw(options: DrawPoolOptions = {}): string {
     const { width = 60, until = this.#last } = options;
+    if (!(Number.isSafeInteger(width) && width >= 1)) {
+      throw new RangeError(
+        `Cannot draw a timeline as 'width' must be an integer >= 1: current value is ${width}`,
+      );
+    }
     const first = this.#first ?? 0;
     const column = (at: number) => Math.round((at - first) / (until - first || 1) * width);
     const names = Math.max(2, `#${this.#lives.at(-1)?.id ?? ""}`.length);
@@ -178,7 +187,10 @@ export class PoolTimeline {
       kind === "wait" && end > start
     );
     if (waits.length > 0) {
-      const longest = Math.max(...waits.map(({ start, end = until }) => end - start));
+      const longest = waits.reduce(
+        (most, { start, end = until }) => Math.max(most, end - start),
+        0,
+      );
       const count = waits.length === 1 ? "1 acquire" : `${waits.length} acquires`;
       lines.push(`${count} waited, the longest ${ms(longest)}`);
     }

@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { createPool, PoolTimeline } from "../../lib/client/mod.ts";
 import { lifetime, plan } from "../../lib/client/pool_plan.ts";
 import { seededWorld } from "../../lib/world.ts";
@@ -73,6 +73,21 @@ Deno.test("PoolTimeline knows those who left, checks, and what goes on", () => {
   );
   assertEquals(timeline.spans[0], { kind: "wait", start: 0, end: 8, ticket: 1 });
   assertEquals(new PoolTimeline().draw({ width: 4 }), "    0 ms 0 ms\n");
+});
+
+Deno.test("PoolTimeline tells the longest of very many waits", () => {
+  const timeline = new PoolTimeline();
+  for (let ticket = 1; ticket <= 200_000; ticket++) {
+    timeline.add({ type: "waiting", ticket, at: 0 });
+    timeline.add({ type: "left", ticket, at: 5, waited: 5, error: "late" });
+  }
+  assertStringIncludes(timeline.draw(), "200000 acquires waited, the longest 5 ms");
+});
+
+Deno.test("PoolTimeline refuses a width in which nothing can be drawn", () => {
+  for (const width of [0, -1, 59.5, NaN]) {
+    assertThrows(() => new PoolTimeline().draw({ width }), RangeError, `value is ${width}`);
+  }
 });
 
 Deno.test("plan() begins one for each who waits, free ones first, and fills to min", () => {
