@@ -85,7 +85,7 @@ export type ProxyFlags = {
 };
 
 /** The value, or nothing if making it throws. */
-export function attempt<T>(make: () => T): T | undefined {
+function attempt<T>(make: () => T): T | undefined {
   try {
     return make();
   } catch {

@@ -77,7 +77,7 @@ import { choice, duration, type Flag, integer, path } from "./_flag.ts";
 import { onlyWith, parseFlags, UsageError, type Values } from "./_flags.ts";
 import { check, policyFlags } from "./_health_flags.ts";
 import { need } from "./_permissions.ts";
-import { attempt, proxyFlags } from "./_proxy_flags.ts";
+import { proxyFlags } from "./_proxy_flags.ts";
 import { runProxy, runWorkers } from "./_proxy_serving.ts";
 import { opening, tlsFiles } from "./_proxy_tls.ts";
 import { readFile } from "./_reload.ts";
@@ -105,8 +105,9 @@ export async function main(args: string[], io: Io): Promise<number | void> {
   const given = parseFlags(args, flags);
   onlyWith(given, flags, "acceptProxy", ["acceptProxyTimeout"]);
   const { servers: file, to } = given;
-  if ((to === null) === (file === "")) {
-    throw new UsageError("either --to or --servers must be given");
+  if (to === null && file === "") throw new UsageError("--to or --servers must be given");
+  if (to !== null && file !== "") {
+    throw new UsageError("only one of --to and --servers may be given");
   }
   need({ kind: "net" });
   const reads = [...file === "" ? [] : [file], ...tlsFiles(given)];
@@ -160,13 +161,17 @@ function names(of: readonly string[]): string {
   return of.join(", ") || "none";
 }
 
-/** Servers, with commas between them. */
+/** Servers, with commas between them. What is wrong with a list is more than "no such list". */
 function serverList(): Flag<ListedServer[] | null> {
-  return {
-    allowed: "servers such as 10.0.0.1:80,10.0.0.2:80@3, or web1=10.0.0.1:80 backup",
-    read: (text) => attempt(() => parseServerList(text)),
-    fallback: null,
+  const read = (text: string) => {
+    try {
+      return parseServerList(text);
+    } catch (error) {
+      throw new UsageError(`--to: ${(error as Error).message}`, { cause: error });
+    }
   };
+  const allowed = "servers such as 10.0.0.1:80,10.0.0.2:80@3, or web1=10.0.0.1:80 backup";
+  return { allowed, read, fallback: null };
 }
 
 if (import.meta.main) await run(main, import.meta);

@@ -51,7 +51,7 @@ export function parseServerList(text: string): ListedServer[] {
     .map(({ at, text }) => parseServer(text, at));
   const names = servers.map(({ id }) => id);
   const twice = names.find((id, i) => names.indexOf(id) < i);
-  if (twice !== undefined) throw wrong("name each server once", twice);
+  if (twice !== undefined) throw wrong("name each server once, not twice", twice);
   if (servers.length === 0) throw wrong("name a server", text);
   return servers;
 }

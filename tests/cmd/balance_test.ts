@@ -130,9 +130,11 @@ needs(STARTING, "SIGHUP reaches every worker of cmd/balance.ts", async () => {
 needs(STARTING, "cmd/balance.ts says what is wrong, in one line", async () => {
   for (
     const [args, code, says] of [
-      [[], 2, "either --to or --servers must be given"],
-      [["--to", "a:1", "--servers", "x"], 2, "either --to or --servers must be given"],
-      [["--to", "a"], 2, "--to must be servers such as"],
+      [[], 2, "balance: --to or --servers must be given"],
+      [["--to", "a:1", "--servers", "x"], 2, "only one of --to and --servers may be given"],
+      [["--to", "a"], 2, "--to: Cannot read a list of servers as it must have servers such as"],
+      [["--to", "a:1,a:1"], 2, 'must name each server once, not twice: current value is "a:1"'],
+      [["--to", "a:1 backpu"], 2, "no words but backup, drain, maintenance and max=COUNT"],
       [["--servers", "nowhere.txt"], 1, "add --allow-read=nowhere.txt"],
     ] as const
   ) {

@@ -37,8 +37,8 @@ for (
   const [text, says] of [
     ["", 'name a server: current value is ""'],
     ["# none", "name a server"],
-    ["a:1,a:1", 'name each server once: current value is "a:1"'],
-    ["x=a:1,x=a:2", 'name each server once: current value is "x"'],
+    ["a:1,a:1", 'name each server once, not twice: current value is "a:1"'],
+    ["x=a:1,x=a:2", 'name each server once, not twice: current value is "x"'],
     ["a".repeat(101), `current value is "${"a".repeat(100)}…"`],
     ["a", 'have servers such as 10.0.0.1:80@3, or web1=10.0.0.1:80: current value is "a"'],
     ["a:1\nb:2@", "in line 2"],
