@@ -120,6 +120,23 @@ needs(FILES, "two transfers of one name do not meet: the second is refused", asy
   assertEquals(third.offered, 10);
 });
 
+needs(FILES, "a part that becomes a file while it is opened is not written", async () => {
+  await using folder = await Folder.make();
+  await folder.write(".a.part", BYTES);
+  const { tryLock } = Deno.FsFile.prototype;
+  Deno.FsFile.prototype.tryLock = async function (exclusive) {
+    await Deno.rename(folder.at(".a.part"), folder.at("a")); // its writer got there first
+    return await tryLock.call(this, exclusive);
+  };
+  try {
+    const store = fileStore(folder.at("a"));
+    assertEquals(await refused(store.open({ size: 20 })), "busy");
+  } finally {
+    Deno.FsFile.prototype.tryLock = tryLock;
+  }
+  assertEquals(await folder.read("a"), BYTES);
+});
+
 needs(FILES, "a file that is there stays, unless the new one may overwrite it", async () => {
   await using folder = await Folder.make();
   await folder.write("a", bytesOf(5, 2));
