@@ -103,6 +103,9 @@ Deno.test("echo() answers bytes that are not UTF-8 by an error, and goes on", as
     await hear([Uint8Array.of(0xff, 0x0a, 0xc3, 0x0a, 0x61)]),
     `${error}${error}ECHO: a\n`,
   );
+  // U+FFFD, which stands for what is not UTF-8, is UTF-8 itself.
+  assertEquals(await hear(["a\ufffd\n"]), "ECHO: a\ufffd\n");
+  assertEquals(await hear([bytes("a\ufffd"), Uint8Array.of(0xff, 0x0a)]), error);
 });
 
 Deno.test("echo() gives a character cut over two packets back whole", async () => {
