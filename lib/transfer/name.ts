@@ -33,7 +33,11 @@ const RULES: readonly (readonly [broken: (name: string) => boolean, rule: string
     (name) => /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/.test(name),
     "must not turn the direction of writing",
   ],
-  [(name) => /\p{Cf}/u.test(name.replaceAll(JOINED, "")), "must not hold an invisible character"],
+  // Beside those that format, four letters of Hangul that stand for none.
+  [
+    (name) => /[\p{Cf}\u115f\u1160\u3164\uffa0]/u.test(name.replaceAll(JOINED, "")),
+    "must not hold an invisible character",
+  ],
   [(name) => !name.isWellFormed(), "must be well-formed Unicode"],
   [(name) => /^ |[. ]$/.test(name), "must not begin or end in what Windows strips"],
   [

@@ -56,6 +56,7 @@ const HOSTILE: readonly (readonly [name: string, why: string])[] = [
   ["x\u2060", "invisible"],
   ["\ufeffx", "invisible"],
   ["x\u{e0041}", "invisible"],
+  ["\u3164", "invisible"],
   ["\ud800", "well-formed"],
   [" x", "Windows strips"],
   ["x ", "Windows strips"],
