@@ -222,6 +222,14 @@ export const ROWS: readonly Row[] = [
     tryThis: "give it more time, or close: a silent peer and a dead one look alike",
   },
   {
+    // The peer was asked for its address, and had none any more.
+    is: "ENOTCONN",
+    on: "connect",
+    whose: "peer",
+    what: "{addr} accepted the connection and reset it at once",
+    tryThis: "read the peer's log: it may be full, or know who may connect; then connect again",
+  },
+  {
     is: "ENETUNREACH",
     whose: "kernel",
     what: "this machine has no route to {host}",

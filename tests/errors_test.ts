@@ -380,6 +380,18 @@ const CASES: Record<string, Case> = {
     code: "EPIPE",
     says: "127.0.0.1:9999 takes no more",
   },
+  "connecting to who resets at once": {
+    // Recorded: the reset must come in the moment after the handshake.
+    provoke: recorded(
+      Deno.errors.NotConnected,
+      "Transport endpoint is not connected (os error 107)",
+      "ENOTCONN",
+    ),
+    context: { op: "connect", addr: { hostname: "192.0.2.1", port: 80 } },
+    whose: "peer",
+    code: "ENOTCONN",
+    says: "192.0.2.1:80 accepted the connection and reset it at once",
+  },
   "writing over TLS after our own FIN": {
     // Recorded: it takes a certificate to get that far.
     provoke: recorded(Deno.errors.NotConnected, "not connected", "ENOTCONN"),
