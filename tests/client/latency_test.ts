@@ -19,11 +19,12 @@ async function series(
   addr: string | { hostname: string; port: number },
   world: SeededWorld,
   options: MeasureLatencyOptions,
+  step = 10,
 ): Promise<LatencyProbe[]> {
   let over = false;
   const probes = Array.fromAsync(measureLatency(addr, { world, ...options }))
     .finally(() => over = true);
-  while (!over) await world.advance(10);
+  while (!over) await world.advance(step);
   return await probes;
 }
 
@@ -106,6 +107,31 @@ Deno.test("measureLatency() resolves a name once, and anew after so many failure
   assertEquals(probes[0]?.remoteAddr, addrOf(listener));
   listener.close();
   await serving;
+});
+
+Deno.test("measureLatency() gives a probe two seconds, and asks anew after three failures", async () => {
+  await using server = serveTcp({}, async () => {});
+  const conn = await Deno.connect(server.addr); // there already, as the kernel has its own clock
+  const world = seededWorld(1);
+  let asked = 0;
+  const resolve: Resolve = (_, family) => {
+    if (family === 6) return Promise.resolve([]);
+    asked++;
+    return Promise.resolve(["127.0.0.1"]);
+  };
+  const before: number[] = [];
+  using _connect = fakeConnect((_, options) => {
+    before.push(asked);
+    if (before.length === 1) return Promise.resolve(conn);
+    const { promise, reject } = Promise.withResolvers<Deno.TcpConn>();
+    options.signal!.addEventListener("abort", () => reject(options.signal!.reason));
+    return promise;
+  });
+  const probes = await series("h:1", world, { count: 6, resolve }, 500);
+  assertEquals(probes.slice(1).map(({ started, ended }) => ended - started), [
+    ...[2_000, 2_000, 2_000, 2_000, 2_000],
+  ]);
+  assertEquals(before, [1, 1, 1, 1, 2, 3]);
 });
 
 Deno.test({

@@ -15,6 +15,7 @@ import {
   PoolTimeoutError,
 } from "../../lib/client/mod.ts";
 import { backoffDelay } from "../../lib/client/backoff.ts";
+import { checkLimits } from "../../lib/client/pool_options.ts";
 import { dice, seededWorld } from "../../lib/world.ts";
 import { watchedSignal } from "../_listeners.ts";
 import { Factory, settle, type Thing } from "./_things.ts";
@@ -660,6 +661,16 @@ Deno.test("lend() that throws tells the borrower, and the thing is closed", asyn
   fails = false;
   using lease = await pool.acquire();
   assertEquals([lease.value, factory.open], [2, 1]);
+});
+
+Deno.test("a pool that is told no limits keeps those that its options promise", () => {
+  const { onError: _, world: __, ...limits } = checkLimits({});
+  assertEquals(limits, {
+    ...{ min: 0, max: 10, maxWaiting: Infinity, whenOpenFails: "fail" },
+    ...{ acquireTimeout: 30_000, openTimeout: 10_000, checkTimeout: 5_000 },
+    ...{ idleTimeout: 10 * 60_000, maxLifetime: 30 * 60_000, lifetimeJitter: 0.1 },
+    ...{ leakAfter: Infinity, signal: undefined, onEvent: undefined },
+  });
 });
 
 Deno.test("createPool() says which option is wrong", () => {
