@@ -19,9 +19,15 @@
  *     --servers FILE               or a file with them, which SIGHUP reads again
  *     --algorithm NAME             round-robin, least-conns, random (the better one of two),
  *                                  source-hash, or first; round-robin
- *     --check HOW                  how servers are checked: connect, tls, http:/PATH or off; connect
+ *     --check HOW                  how servers are checked: connect, tls, http:/PATH,
+ *                                  talk:SEND:EXPECT, such as 'talk:PING\r\n:+PONG', or off; connect
  *     --timeout TIME               for one check, and for one attempt to connect; 2s
  *     --interval TIME              from one check to the next; 2s
+ *     --fast-interval TIME         the same while the last check spoke against its state; 0 is
+ *                                  --interval
+ *     --down-interval TIME         the same while it is down; 0 is --interval
+ *     --initial STATE              before the first check: up, down, or fully-up or fully-down,
+ *                                  which take as many checks as ever to leave; up
  *     --rise COUNT                 so many successes in a row bring a server up; 2
  *     --fall COUNT                 so many failures in a row bring it down; 3
  *     --slow-start TIME            in which a server that has come back gets its full share; 0
@@ -75,7 +81,7 @@ import type { OpenUpstream } from "../lib/proxy/upstream.ts";
 import { type Io, type Log, run } from "./_cli.ts";
 import { choice, duration, type Flag, integer, path } from "./_flag.ts";
 import { onlyWith, parseFlags, UsageError, type Values } from "./_flags.ts";
-import { check, policyFlags } from "./_health_flags.ts";
+import { check, healthPolicy, policyFlags } from "./_health_flags.ts";
 import { need } from "./_permissions.ts";
 import { proxyFlags } from "./_proxy_flags.ts";
 import { runProxy, runWorkers } from "./_proxy_serving.ts";
@@ -100,10 +106,14 @@ export const flags = {
   ...proxying,
 };
 
+const { timeout: _, ...checking } = policyFlags;
+const CHECKING = Object.keys(checking) as (keyof typeof checking)[];
+
 /** Serves until it is interrupted. */
 export async function main(args: string[], io: Io): Promise<number | void> {
   const given = parseFlags(args, flags);
   onlyWith(given, flags, "acceptProxy", ["acceptProxyTimeout"]);
+  onlyWith(given, flags, "check", CHECKING);
   const { servers: file, to } = given;
   if (to === null && file === "") throw new UsageError("--to or --servers must be given");
   if (to !== null && file !== "") {
@@ -137,7 +147,7 @@ function makeFleet(
   log: Log,
 ): Fleet {
   const { algorithm, slowStart, whenAllDown, retries, queue, maxWaiting } = given;
-  const { timeout, interval, rise, fall } = given;
+  const { timeout } = given;
   return new Fleet(list, {
     open,
     algorithm,
@@ -147,7 +157,7 @@ function makeFleet(
     queueTimeout: queue,
     maxWaiting,
     timeout,
-    ...given.check && { health: { probe: given.check, timeout, interval, rise, fall } },
+    ...given.check && { health: { probe: given.check, timeout, ...healthPolicy(given) } },
     onHealth(id, { up, reason }) {
       log[up ? "info" : "warn"]("{id} is {how}: {reason}", { id, how: up ? "up" : "down", reason });
     },

@@ -135,6 +135,7 @@ needs(STARTING, "cmd/balance.ts says what is wrong, in one line", async () => {
       [["--to", "a"], 2, "--to: Cannot read a list of servers as it must have servers such as"],
       [["--to", "a:1,a:1"], 2, 'must name each server once, not twice: current value is "a:1"'],
       [["--to", "a:1 backpu"], 2, "no words but backup, drain, maintenance and max=COUNT"],
+      [["--to", "a:1", "--check", "off", "--rise", "3"], 2, "--rise means nothing without --check"],
       [["--servers", "nowhere.txt"], 1, "add --allow-read=nowhere.txt"],
     ] as const
   ) {

@@ -1,9 +1,9 @@
-import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { formatAddr } from "../../lib/addr.ts";
 import { serveTcp } from "../../lib/server/server.ts";
 import { readToEnd, writeAll } from "../../lib/stream/conn.ts";
 import { listenResettable } from "../../lib/stream/resettable.ts";
-import { bytes } from "../_conformance.ts";
+import { bytes, text } from "../_conformance.ts";
 import { needs } from "../_needs.ts";
 import { start } from "../_script.ts";
 import { freeAddr } from "../proxy/_programs.ts";
@@ -37,6 +37,49 @@ needs(STARTING, "cmd/health.ts --check http asks for a page, --json says all", a
   const { ms, detail, reason, ...said } = JSON.parse(new TextDecoder().decode(stdout));
   assertEquals([code, said], [1, { server: addr, up: false, status: "L7STS" }]);
   assertEquals([typeof ms, reason], ["number", `L7STS: ${detail}`]);
+});
+
+needs(STARTING, "cmd/health.ts --check talk says something, and hears what it should", async () => {
+  await using server = serveTcp({}, async (conn) => {
+    const asked = new Uint8Array(100);
+    const n = await conn.read(asked);
+    await writeAll(conn, bytes(`hello\r\n"${text(asked.subarray(0, n ?? 0))}"`));
+    await readToEnd(conn);
+  });
+  const addr = formatAddr(server.addr);
+  for (
+    const [said, code] of [
+      ['talk:a\\x3aé\\\\\\r\\n:"a\\x3aé\\\\\\r\\n"', 0],
+      ["talk:PING:PONG", 1],
+    ] as const
+  ) {
+    await using health = await start("health", [addr, "--check", said, "--timeout", "1s"]);
+    const { code: got, stdout } = await health.ended();
+    assertEquals([got, text(stdout).slice(0, 1)], [code, code === 0 ? "✓" : "✗"], text(stdout));
+  }
+});
+
+needs(STARTING, "cmd/health.ts --watch --json says since when, and why", async () => {
+  const gone = formatAddr(freeAddr());
+  // Were the other intervals --interval, nothing would be heard of the second check.
+  const slow = ["--watch", "--json", "--interval", "10m", "--fall", "2"];
+  const args = [gone, ...slow, "--initial", "fully-up", "--fast-interval", "1ms"];
+  await using health = await start("health", args);
+  const [line] = await health.printed(/^.*"up":true.*\n.*"up":false.*\n/);
+  const [up, down] = line.trimEnd().split("\n").map((line) => JSON.parse(line));
+  assertEquals([up.server, up.status, down.status], [gone, "L4CON", "L4CON"]);
+  assertMatch(down.reason, /^2\/2 L4CON: /);
+  const since = [up, down].map(({ since }) => Date.parse(since));
+  assert(since[0]! <= since[1]!, line);
+});
+
+needs(STARTING, "cmd/health.ts --down-interval is for a server that is down", async () => {
+  const addr = freeAddr();
+  const often = ["--watch", "--interval", "10m", "--down-interval", "5ms", "--rise", "1"];
+  await using health = await start("health", [formatAddr(addr), ...often]);
+  await health.printed(/^✗ .*\n$/);
+  await using _server = serveTcp(addr, async () => {});
+  await health.printed(/^✗ .*\n✓ .*\n$/);
 });
 
 needs(STARTING, "cmd/health.ts --check tls says of a server without TLS what to try", async () => {
@@ -84,7 +127,13 @@ needs(STARTING, "cmd/health.ts says what is wrong, in one line", async () => {
       [["127.0.0.1:80", "nonsense:"], "HOST:PORT must be an address such as"],
       [["127.0.0.1:80", "--check", "off"], "--check must not be off"],
       [["127.0.0.1:80", "--rise", "3"], "--rise means nothing without --watch"],
-      [["127.0.0.1:80", "--check", "http:up"], "--check must be connect, tls, http:/PATH or off"],
+      [["127.0.0.1:80", "--initial", "down"], "--initial means nothing without --watch"],
+      [["a:80", "b:80", "a:80"], "HOST:PORT must be there once: a:80 is twice"],
+      [
+        ["127.0.0.1:80", "--check", "talk:PING:"],
+        "--check must be connect, tls, http:/PATH, talk:",
+      ],
+      [["127.0.0.1:80", "--check", "http:up"], "--check must be connect, tls, http:/PATH, talk:"],
     ] as const
   ) {
     await using health = await start("health", args);
