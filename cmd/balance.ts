@@ -33,6 +33,7 @@
  *     --slow-start TIME            in which a server that has come back gets its full share; 0
  *     --when-all-down WHAT         then refuse everybody, or try servers nevertheless; refuse
  *     --retries COUNT              attempts after the first, on other servers where there are; 3
+ *     --explain                    log each decision: who was chosen, and why no other one
  *     --queue TIME                 how long one may wait where all servers have max; 5s
  *     --max-waiting COUNT          how many may wait at once; 1024
  *     --connect-timeout TIME       for finding the server, name resolution included; 10s
@@ -74,12 +75,13 @@
 import type { TcpAddr } from "../lib/addr.ts";
 import { explainLine } from "../lib/errors.ts";
 import { ALGORITHMS } from "../lib/proxy/balance_algorithms.ts";
+import { decisionText } from "../lib/proxy/decision_text.ts";
 import { Fleet } from "../lib/proxy/fleet.ts";
 import { balancerMetrics } from "../lib/proxy/proxy_tally.ts";
 import { type ListedServer, parseServerList } from "../lib/proxy/server_list.ts";
 import type { OpenUpstream } from "../lib/proxy/upstream.ts";
 import { type Io, type Log, run } from "./_cli.ts";
-import { choice, duration, type Flag, integer, path } from "./_flag.ts";
+import { choice, duration, type Flag, integer, path, toggle } from "./_flag.ts";
 import { onlyWith, parseFlags, UsageError, type Values } from "./_flags.ts";
 import { check, healthPolicy, policyFlags } from "./_health_flags.ts";
 import { need } from "./_permissions.ts";
@@ -101,6 +103,7 @@ export const flags = {
   slowStart: duration({ fallback: 0 }),
   whenAllDown: choice(["refuse", "try"], "refuse"),
   retries: integer({ fallback: 3 }),
+  explain: toggle(),
   queue: duration({ min: 1, fallback: 5000 }),
   maxWaiting: integer({ fallback: 1024 }),
   ...proxying,
@@ -157,6 +160,11 @@ function makeFleet(
     queueTimeout: queue,
     maxWaiting,
     timeout,
+    ...given.explain && {
+      onDecision(decision, { key }) {
+        log.info("{client} to {why}", { client: key, why: decisionText(decision) });
+      },
+    },
     ...given.check && { health: { probe: given.check, timeout, ...healthPolicy(given) } },
     onHealth(id, { up, reason }) {
       log[up ? "info" : "warn"]("{id} is {how}: {reason}", { id, how: up ? "up" : "down", reason });

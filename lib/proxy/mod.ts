@@ -37,6 +37,7 @@ export type { ServerMode, ServerSettings, ServerStatus } from "./balance_server.
 export * from "./balancer.ts";
 export * from "./cidr.ts";
 export * from "./client_hello.ts";
+export * from "./decision_text.ts";
 export * from "./end_reason.ts";
 export * from "./fairness.ts";
 export * from "./fleet.ts";

@@ -39,6 +39,11 @@ export interface ServerQueueOptions {
    */
   timeout?: number;
   /**
+   * Told of every decision: who got a place, and who gets none or has to wait, and why. Who
+   * waits is decided on once more when its turn comes.
+   */
+  onDecision?: (decision: Decision<unknown>, request: PickRequest) => void;
+  /**
    * The clock.
    *
    * @default {realWorld}
@@ -84,6 +89,7 @@ export class ServerQueue<T> {
   readonly #balancer: Balancer<T>;
   readonly #maxWaiting: number;
   readonly #timeout: number;
+  readonly #onDecision: NonNullable<ServerQueueOptions["onDecision"]>;
   readonly #world: World;
   #waiting: Waiting<T>[] = [];
   #forget: (() => void) | undefined;
@@ -97,6 +103,7 @@ export class ServerQueue<T> {
    */
   constructor(balancer: Balancer<T>, options: ServerQueueOptions = {}) {
     const { maxWaiting = 1024, timeout = 10_000, world = realWorld } = options;
+    this.#onDecision = options.onDecision ?? (() => {});
     if (!(maxWaiting >= 0)) throw outOfRange("maxWaiting", ">= 0", maxWaiting);
     if (!(timeout > 0)) throw outOfRange("timeout", "> 0", timeout);
     this.#balancer = balancer;
@@ -122,6 +129,7 @@ export class ServerQueue<T> {
     // Those who wait come first. They may wait for others than we do: only asking tells.
     this.#serve();
     const decision = this.#balancer.pick(request);
+    this.#onDecision(decision, request);
     if (decision.lease !== undefined) return decision.lease;
     if (decision.refusal !== "all full") throw new NoServerError(decision.refusal!, decision);
     if (this.#waiting.length >= this.#maxWaiting) throw new NoServerError("queue full", decision);
@@ -189,6 +197,7 @@ export class ServerQueue<T> {
       }
       waiting.decision = this.#balancer.pick(request);
       const { lease, refusal } = waiting.decision;
+      if (refusal !== "all full") this.#onDecision(waiting.decision, request);
       if (lease !== undefined) resolve(lease);
       else if (refusal !== "all full") reject(new NoServerError(refusal!, waiting.decision));
       else {

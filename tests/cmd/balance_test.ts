@@ -42,10 +42,11 @@ needs(STARTING, "cmd/balance.ts passes over a server that is gone", async () => 
   await using a = named("a");
   const gone = freeAddr();
   const to = `a=${formatAddr(a.addr)},gone=${formatAddr(gone)}@9`;
-  const args = ["--listen", "0", "--to", to, "--check", "off"];
+  const args = ["--listen", "0", "--to", to, "--check", "off", "--explain"];
   await using balance = await start("balance", args);
   assertEquals(await served(await balance.addr() as TcpAddr, 5), "aaaaa");
   await balance.logged(/wrn gone did not take a connection: .*ECONNREFUSED/);
+  await balance.logged(/inf 127\.0\.0\.1 to a by round-robin among primary: .*, gone tried/);
   await balance.logged(/ server=a .* retries=1 end=--/);
 });
 

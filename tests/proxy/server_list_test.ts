@@ -76,6 +76,11 @@ Deno.test("applyServerList() changes what is other, and leaves connections alone
     ) => [id, target.port, weight, active, up]),
     [["b", 2, 5, 0, false], ["a", 9, 1, 0, true], ["d", 4, 1, 0, true]],
   );
+  // Switched while it serves: who drains keeps what it has.
+  assertEquals(read("a=h:9 drain, b=h:2@5, d=h:4").changed, ["a"]);
+  assertEquals(balancer.pick().lease?.id, "d");
+  assertEquals(read("a=h:9, b=h:2@5, d=h:4").changed, ["a"]);
+  assertEquals(balancer.pick().lease?.id, "a");
   held.release(); // of a server that is gone: harmless
   assertEquals(read("a=h:9, b=h:2@5, d=h:4"), { added: [], changed: [], removed: [] });
 });

@@ -1,5 +1,6 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { Balancer } from "../../lib/proxy/balancer.ts";
+import { decisionText } from "../../lib/proxy/decision_text.ts";
 import { DispatchError, redispatch } from "../../lib/proxy/redispatch.ts";
 import {
   NoServerError,
@@ -58,6 +59,28 @@ Deno.test("ServerQueue refuses whom it has no room for, and whom nobody will ser
   assertEquals(await gone, "all down");
   assertEquals(await reason(queue.place()), "all down");
   assertEquals(await reason(queueing({}).queue.place()), "no servers");
+});
+
+Deno.test("ServerQueue tells every decision, and decisionText() what speaks for whom", async () => {
+  const told: string[] = [];
+  const { queue, balancer } = queueing({ a: 1, b: 1 }, {
+    onDecision: (decision, { key }) => told.push(`${key} to ${decisionText(decision)}`),
+  });
+  balancer.add("c", "c", { up: false });
+  const [a] = [await queue.place({ key: "x" }), await queue.place({ key: "y" })];
+  const waiting = queue.place({ key: "z" });
+  a.release();
+  assertEquals((await waiting).id, "a");
+  for (const id of ["a", "b"]) balancer.set(id, { mode: "drain" });
+  await assertRejects(() => queue.place({ key: "x" }));
+  assertEquals(told, [
+    "x to a by round-robin among primary: " +
+    "a chosen (weight 1, 0 active), b passed over (weight 1, 0 active), c down",
+    "y to b by round-robin among primary: a full (limit 1), b chosen (weight 1, 0 active), c down",
+    "z to nobody (all full): a full (limit 1), b full (limit 1), c down",
+    "z to a by round-robin among primary: a chosen (weight 1, 0 active), b full (limit 1), c down",
+    "x to nobody (none ready): a draining, b draining, c down",
+  ]);
 });
 
 Deno.test("ServerQueue gives up on whoever waits too long, or is told to", async () => {
