@@ -229,14 +229,20 @@ listen front
   });
 }
 
-withPrograms(["nginx", "curl"], "nginx behind us knows who is there", async () => {
-  await using web = await startWeb(
-    "who?",
-    "proxy_protocol; set_real_ip_from 127.0.0.0/8; real_ip_header proxy_protocol",
+for (const version of [1, 2] as const) {
+  withPrograms(
+    ["nginx", "curl"],
+    `nginx behind us knows who is there, version ${version}`,
+    async () => {
+      await using web = await startWeb(
+        "who?",
+        "proxy_protocol; set_real_ip_from 127.0.0.0/8; real_ip_header proxy_protocol",
+      );
+      await using proxy = proxyTo(web.addr, { sendProxy: version });
+      const url = `http://${formatAddr(proxy.addr)}/page.txt`;
+      assertEquals(await run("curl", ["-sS", "--interface", "127.0.0.77", url]), "who?");
+      const log = await Deno.readTextFile(`${web.folder}/access.log`);
+      assertMatch(log, /^127\.0\.0\.77 /);
+    },
   );
-  await using proxy = proxyTo(web.addr, { sendProxy: 1 });
-  const url = `http://${formatAddr(proxy.addr)}/page.txt`;
-  assertEquals(await run("curl", ["-sS", "--interface", "127.0.0.77", url]), "who?");
-  const log = await Deno.readTextFile(`${web.folder}/access.log`);
-  assertMatch(log, /^127\.0\.0\.77 /);
-});
+}
