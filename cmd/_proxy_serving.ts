@@ -106,6 +106,12 @@ async function serveFlags(
   const { listen: addr, idleTimeout, halfClosedTimeout, maxLife, sendProxy, worker } = given;
   const { allow, deny, acceptProxy, acceptProxyTimeout: timeout } = given;
   const { connectTimeout, maxConns, maxConnsPerClient } = given;
+  const nameless = acceptProxy ? "--accept-proxy" : allow && "--allow";
+  if (nameless && unixPath(addr) !== undefined) {
+    throw new UsageError(
+      `${nameless} would let nobody in with --listen ${addr.hostname}: who connects there has no address`,
+    );
+  }
   need({ kind: "net", to: unixPath(addr) === undefined ? formatAddr(addr) : addr.hostname });
   const name = worker > 0 ? `worker=${worker} ` : "";
   try {

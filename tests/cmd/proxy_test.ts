@@ -359,6 +359,12 @@ needs(STARTING, "cmd/proxy.ts says what is wrong, in one line", async () => {
       [[...to, "--listen", "unix:/x", "--tls-cert", "a", "--tls-key", "b"], 2, "must be a port"],
       [[...to, "--tls-cert", "a", "--tls-key", "b"], 1, "add --allow-read=a"],
       [[...to, "--listen", "unix:/x"], 1, "add --allow-read=/x"],
+      [
+        [...to, "--listen", "unix:/x", "--accept-proxy", "127.0.0.0/8"],
+        2,
+        "--accept-proxy would let nobody in with --listen unix:/x: who connects there has no address",
+      ],
+      [[...to, "--listen", "unix:/x", "--allow", "::/0"], 2, "--allow would let nobody in"],
       [[...to, "--listen", `unix:/${"x".repeat(107)}`], 2, "bytes at most"],
     ] as const
   ) {
