@@ -23,7 +23,7 @@ export interface SuperviseOptions {
 }
 
 /** What stands on the first lines of the scripts that have workers: see docs/performance.md. */
-export const V8_FLAGS = "--v8-flags=--max-semi-space-size=2";
+export const V8_FLAGS = "--v8-flags=--max-semi-space-size=8";
 
 /** A worker that ends sooner than this has not worked: starting it again would not help. */
 const TOO_SOON = 1000;

@@ -1,4 +1,4 @@
-#!/usr/bin/env -S deno run --allow-net --v8-flags=--max-semi-space-size=2
+#!/usr/bin/env -S deno run --allow-net --v8-flags=--max-semi-space-size=8
 /**
  * Shares connections out among servers. Where one does not take a connection, the next one is
  * asked, and the client never knows.

@@ -1,4 +1,4 @@
-#!/usr/bin/env -S deno run --allow-net --v8-flags=--max-semi-space-size=2
+#!/usr/bin/env -S deno run --allow-net --v8-flags=--max-semi-space-size=8
 /**
  * Passes connections on to a server, so that neither end can tell: FIN goes across, each way
  * by itself, and so does backpressure.
