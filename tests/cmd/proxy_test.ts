@@ -214,6 +214,28 @@ needs(
   },
 );
 
+needs({ run: ["deno", "pkill"], read: true }, "a worker that dies is started again", async () => {
+  if (Deno.build.os !== "linux") return;
+  await using server = counting();
+  const addr = freeAddr();
+  const args = ["--listen", formatAddr(addr), "--to", formatAddr(server.addr), "--workers", "2"];
+  await using proxy = await start("proxy", args, { flags: ["--allow-net", "--allow-run=deno"] });
+  await proxy.logged(/listening on [^]*listening on /);
+  // One that ends within a second of its start is not started again, as it would end so once more.
+  const since = performance.now();
+  while (performance.now() - since < 1000) assertEquals(await ask(addr, "123"), "3 bytes");
+  const worker = `--listen ${formatAddr(addr)} .*--worker 1$`;
+  await new Deno.Command("pkill", { args: ["-9", "-f", "--", worker] }).output();
+  await proxy.logged(/worker 1 ended with exit code \d+: starting another\n[^]*listening on /);
+  for (let i = 0; i < 64; i++) assertEquals(await ask(addr, "123"), "3 bytes");
+  proxy.kill("SIGTERM");
+  const { code, stderr } = await proxy.ended();
+  assertEquals([code, stderr.match(/drained in /g)?.length], [0, 2]);
+  const [, after = ""] = stderr.split("starting another");
+  const workers = [...after.matchAll(/ worker=(\d) /g)].map(([, worker]) => worker);
+  assertEquals([...new Set(workers)].sort(), ["1", "2"]);
+});
+
 const FILES = { run: ["deno"], read: true, write: true } as const;
 
 needs(FILES, "cmd/proxy.ts opens TLS, makes it, and passes it through by name", async () => {
