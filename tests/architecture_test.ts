@@ -19,7 +19,7 @@ interface Rule {
 
 /** Files that decide; where most of a folder does, those that wait are excused. */
 const DECIDES =
-  /^lib\/(addr|bytes|errors\w*|stream\/ending|framing\/\w+|client\/(backoff|dial_(attempt|error|retry|waterfall)|race_record|eyeballs_plan|latency_stats|waterfall|pool_(plan|line|timeline|events|errors))|observe\/\w+|transfer\/(wire|crc32|progress|tally|reply)|proxy\/(balance\w*|client_limit|end_reason|fairness|ip|cidr|crc32c|client_hello|prometheus|recording|tap_text|server_list|proxy_\w+|health_\w+))\.ts$/;
+  /^lib\/(addr|bytes|_linked_list|errors\w*|stream\/ending|framing\/\w+|client\/(backoff|dial_(attempt|error|retry|waterfall)|race_record|eyeballs_plan|latency_stats|waterfall|pool_(plan|line|timeline|events|errors))|observe\/\w+|transfer\/(wire|crc32|progress|tally|reply)|proxy\/(balance\w*|client_limit|end_reason|fairness|ip|cidr|crc32c|client_hello|prometheus|recording|tap_text|server_list|proxy_\w+|health_\w+))\.ts$/;
 const WAITS =
   /^lib\/(framing\/(_sender|frames|messages|streams|\w*websocket_conn|open_websocket)|observe\/(trace|kernel|wire|segments|_ask|_tool))\.ts$/;
 
@@ -100,7 +100,10 @@ const FLOORS: readonly (readonly [name: string, files: RegExp])[] = [
     "waits",
     /^lib\/(stream\/|framing\/|transfer\/|client\/(pool|eyeballs\.)|proxy\/(health\.|proxy_protocol|receive_|read_ahead|replay|server_queue|redispatch|tap\.)|observe\/(mod|trace|kernel|wire|segments|_ask|_tool)\.)/,
   ],
-  ["decides", /^lib\/(addr|bytes|errors\w*|world|client\/\w+|observe\/\w+|proxy\/\w+)\.ts$/],
+  [
+    "decides",
+    /^lib\/(addr|bytes|_linked_list|errors\w*|world|client\/\w+|observe\/\w+|proxy\/\w+)\.ts$/,
+  ],
 ];
 
 /** Imports up the picture that are argued for in docs/architecture.md. */

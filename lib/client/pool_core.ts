@@ -1,7 +1,7 @@
 /** The life of a pool: who is served when, and what is opened and closed for that. */
 
+import { Alarm } from "../stream/_alarm.ts";
 import type { AcquireOptions, Pool, PoolShutdownOptions, PoolSize } from "./pool_handle.ts";
-import { Alarm } from "./pool_alarm.ts";
 import type { Draining, PoolDrainReport } from "./pool_drain.ts";
 import type { Entry } from "./pool_entry.ts";
 import { PoolClosedError, PoolFullError, PoolTimeoutError } from "./pool_errors.ts";

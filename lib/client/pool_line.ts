@@ -4,8 +4,10 @@
  * @module
  */
 
+import { type Linked, LinkedList } from "../_linked_list.ts";
+
 /** One who waits. */
-export class Waiter<Lease> {
+export class Waiter<Lease> implements Linked<Waiter<Lease>> {
   /** Its number. */
   readonly ticket: number;
   /** When it came. */
@@ -22,11 +24,9 @@ export class Waiter<Lease> {
   reject!: (error: unknown) => void;
   /** Ends its listening to its signal. */
   forget: (() => void) | undefined = undefined;
-  /** Whether it has left the line. */
-  left = false;
-  /** Who is ahead, and who behind. */
-  ahead: Waiter<Lease> | undefined = undefined;
-  behind: Waiter<Lease> | undefined = undefined;
+  /** Who is next to it in the line. */
+  before: Waiter<Lease> | undefined = undefined;
+  after: Waiter<Lease> | undefined = undefined;
 
   /** Waits from now on. */
   constructor(ticket: number, since: number, due: number, stack: string | undefined) {
@@ -49,32 +49,26 @@ export class Waiter<Lease> {
 
 /** The line. A place in the middle is given up as cheaply as the first one is served. */
 export class Line<Lease> {
+  readonly #waiters = new LinkedList<Waiter<Lease>>();
+
   /** How many wait. */
-  size = 0;
+  get size(): number {
+    return this.#waiters.size;
+  }
+
   /** Who is next. */
-  first: Waiter<Lease> | undefined;
-  #last: Waiter<Lease> | undefined;
+  get first(): Waiter<Lease> | undefined {
+    return this.#waiters.first;
+  }
 
   /** Joins at the end. */
   join(waiter: Waiter<Lease>): void {
-    waiter.ahead = this.#last;
-    if (this.#last === undefined) this.first = waiter;
-    else this.#last.behind = waiter;
-    this.#last = waiter;
-    this.size++;
+    this.#waiters.add(waiter);
   }
 
   /** Leaves, served or not; `false` if it had left before. */
   leave(waiter: Waiter<Lease>): boolean {
-    if (waiter.left) return false;
-    waiter.left = true;
-    const { ahead, behind } = waiter;
-    if (ahead === undefined) this.first = behind;
-    else ahead.behind = behind;
-    if (behind === undefined) this.#last = ahead;
-    else behind.ahead = ahead;
-    waiter.ahead = waiter.behind = undefined;
-    this.size--;
+    if (!this.#waiters.remove(waiter)) return false;
     waiter.forget?.();
     return true;
   }
@@ -91,8 +85,6 @@ export class Line<Lease> {
 
   /** All who wait, in order. */
   all(): Waiter<Lease>[] {
-    const all: Waiter<Lease>[] = [];
-    for (let waiter = this.first; waiter !== undefined; waiter = waiter.behind) all.push(waiter);
-    return all;
+    return this.#waiters.members();
   }
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { Alarm } from "./pool_alarm.ts";
+import { Alarm } from "../stream/_alarm.ts";
 import { Entry, type EntryState } from "./pool_entry.ts";
 import { PoolClosedError } from "./pool_errors.ts";
 import type { PoolCloseReason, PoolEvent } from "./pool_events.ts";

@@ -1,6 +1,7 @@
 /** An address to listen on as Go reads it, and what it says of one that is none. */
 
 import { parseAddr } from "../addr.ts";
+import { parseIp } from "../proxy/ip.ts";
 
 /** The text is no address. The message is Go's, without what it was for. */
 export class GoAddrError extends Error {
@@ -24,7 +25,7 @@ export function goListenAddr(text: string): { hostname: string; port: number } {
   try {
     const { hostname } = parseAddr(host.includes(":") ? `[${host}]:0` : `${host}:0`);
     // The system would take 127.1, and 1, for addresses.
-    if (!/(^|\.)[0-9]+$/.test(hostname) || isIpv4(hostname)) return { hostname, port };
+    if (!/(^|\.)[0-9]+$/.test(hostname) || parseIp(hostname)) return { hostname, port };
   } catch {
     // told below
   }
@@ -51,10 +52,4 @@ function splitHostPort(text: string): [string, string] {
     throw wrong("unexpected ']' in address");
   }
   return [host, text.slice(colon + 1)];
-}
-
-function isIpv4(text: string): boolean {
-  const parts = text.split(".");
-  return parts.length === 4 &&
-    parts.every((part) => /^(0|[1-9]\d{0,2})$/.test(part) && +part < 256);
 }

@@ -45,7 +45,7 @@ export class Search {
   /** Gives up when `conn` is cut; that the proxy drains is no reason: who had come is served. */
   endWith(info: ConnInfo, conn: TcpStream): void {
     if (this.outcome !== "open") return;
-    const { signal } = info;
+    const { signal } = info; // which is made when it is first read
     const cut = () => conn.closed && this.giveUp("lost", signal.reason);
     if (signal.aborted) cut();
     else {

@@ -65,16 +65,15 @@ async function outlast(
   signal: AbortSignal,
 ): Promise<void> {
   let server: Deno.HttpServer | undefined = first;
-  while (!signal.aborted) {
+  while (true) {
     await server?.finished.catch((error) => signal.aborted || onError(error));
-    if (signal.aborted) return;
     await realWorld.sleep(AGAIN, { signal }).catch(() => {});
+    if (signal.aborted) return;
     try {
-      server = signal.aborted ? undefined : again();
+      server = again();
     } catch (error) { // there is still no descriptor, or somebody has taken the port
       server = undefined;
       onError(error);
     }
   }
-  await server?.finished.catch(() => {});
 }

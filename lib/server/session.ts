@@ -1,7 +1,7 @@
 /** One connection, from the server's hand into the handler's and back. */
 
 import type { TcpAddr } from "../addr.ts";
-import type { Linked } from "../stream/_linked_list.ts";
+import type { Linked } from "../_linked_list.ts";
 import { isResettable } from "../stream/conn.ts";
 import type { TcpStream } from "../stream/tcp.ts";
 import type { ClosedEvent, CloseReason } from "./events.ts";

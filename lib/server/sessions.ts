@@ -1,6 +1,6 @@
 /** All the connections a server is serving. */
 
-import { LinkedList } from "../stream/_linked_list.ts";
+import { LinkedList } from "../_linked_list.ts";
 import { type TcpSocket, tcpStream } from "../stream/tcp.ts";
 import type { AbortReport } from "./drain.ts";
 import type { ServerEvent, ServerStats } from "./events.ts";

@@ -101,6 +101,7 @@ needs(
 
 needs({ run: PROGRAMS }, "dial() without a local port left says so", async () => {
   const range = `sysctl -qw net.ipv4.ip_local_port_range="40000 40002"`;
+  // In a network of its own, where the port must be none of those that the system hands out.
   const script = `
     using listener = Deno.listen({ hostname: "127.0.0.1", port: 39999 });
     Deno.args.push("--until-failure", "127.0.0.1:39999");

@@ -1,12 +1,12 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { formatAddr } from "../../lib/addr.ts";
+import { formatAddr, type TcpAddr } from "../../lib/addr.ts";
 import { dial } from "../../lib/client/dial.ts";
 import { echo } from "../../lib/server/echo.ts";
 import { serveTcp } from "../../lib/server/server.ts";
 import { readExact, readToEnd, writeAll } from "../../lib/stream/conn.ts";
 import { bytes, text } from "../_conformance.ts";
 import { needs } from "../_needs.ts";
-import { ROOT, start, startProgram } from "../_script.ts";
+import { ROOT, start, type Started, startProgram } from "../_script.ts";
 import { cert, key } from "../_tls.ts";
 import { freeAddr } from "../proxy/_programs.ts";
 
@@ -194,6 +194,12 @@ needs(STARTING, "cmd/proxy.ts --grace: others are let in, and told not to come",
   assertEquals((await proxy.ended()).code, 143);
 });
 
+/** Starts a proxy of two processes. */
+function twoWorkers(addr: TcpAddr, to: TcpAddr): Promise<Started> {
+  const args = ["--listen", formatAddr(addr), "--to", formatAddr(to), "--workers", "2"];
+  return start("proxy", args, { flags: ["--allow-net", "--allow-run=deno"] });
+}
+
 needs(
   { run: ["deno"], read: true },
   "cmd/proxy.ts --workers shares one port out among processes, and ends them all",
@@ -201,8 +207,7 @@ needs(
     if (Deno.build.os !== "linux") return;
     await using server = counting();
     const addr = freeAddr();
-    const args = ["--listen", formatAddr(addr), "--to", formatAddr(server.addr), "--workers", "2"];
-    await using proxy = await start("proxy", args, { flags: ["--allow-net", "--allow-run=deno"] });
+    await using proxy = await twoWorkers(addr, server.addr);
     await proxy.logged(/listening on [^]*listening on /);
     // That all come to one of them is as likely as 63 times heads.
     for (let i = 0; i < 64; i++) assertEquals(await ask(addr, "123"), "3 bytes");
@@ -218,8 +223,7 @@ needs({ run: ["deno", "pkill"], read: true }, "a worker that dies is started aga
   if (Deno.build.os !== "linux") return;
   await using server = counting();
   const addr = freeAddr();
-  const args = ["--listen", formatAddr(addr), "--to", formatAddr(server.addr), "--workers", "2"];
-  await using proxy = await start("proxy", args, { flags: ["--allow-net", "--allow-run=deno"] });
+  await using proxy = await twoWorkers(addr, server.addr);
   await proxy.logged(/listening on [^]*listening on /);
   // One that ends within a second of its start is not started again, as it would end so once more.
   const since = performance.now();

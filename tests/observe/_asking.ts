@@ -12,7 +12,7 @@ const QUESTIONS: Record<string, () => Promise<unknown>> = {
   counters: () => counters(["TcpExtListenOverflows", "TcpExtListenDrops"]),
   // The clock does not wait.
   impatient: () => capture({ ports: [80], world: seededWorld(1, { auto: true }) }),
-  segments: () => segments(80).next(),
+  segments: () => Array.fromAsync(segments(80)),
   capture: async () => {
     const wire = await capture({ ports: [80] });
     if (!wire.available) return wire;

@@ -52,3 +52,8 @@ needs(STANDING_IN, "segments() says why nothing can be seen", async () => {
     message: "Cannot see segments of port 80: tcpdump is not installed",
   });
 });
+
+needs(STANDING_IN, "segments() ends when tcpdump does", async () => {
+  const tcpdump = "echo listening on lo >&2";
+  assertEquals(await ask("segments", { tools: { tcpdump } }), { is: [] });
+});

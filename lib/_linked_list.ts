@@ -4,7 +4,7 @@
  * It is no Set. One that members come to and leave gets a new table again and again, and in V8 each
  * table holds the next one. Once one of them is in the old generation, all after it live on until
  * that is collected, with whoever was in them: every scavenge then moves connections that are long
- * over. A proxy spent a quarter of its own time on that, and hundreds of MiB.
+ * over. A proxy's own work for a connection took almost twice as long (docs/performance.md).
  */
 
 /** What can be in a list, in one at a time: who is before it, and who after it. */

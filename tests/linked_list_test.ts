@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { type Linked, LinkedList } from "../../lib/stream/_linked_list.ts";
+import { type Linked, LinkedList } from "../lib/_linked_list.ts";
 
 class Member implements Linked<Member> {
   before: Member | undefined;

@@ -1,10 +1,9 @@
-/**
- * One timer for all deadlines of a pool, instead of one for each.
- *
- * @module
- */
+/** One timer for many deadlines, instead of one for each. */
 
 import type { World } from "../world.ts";
+
+/** Why a timer is called off. Without a reason, an exception with its stack would be made. */
+const CLEARED = "nobody waits for it any more";
 
 /** Options for {@linkcode Alarm}. */
 export interface AlarmOptions {
@@ -53,7 +52,7 @@ export class Alarm {
   /** Does not ring any more, until it is set again. */
   clear(): void {
     this.#due = Infinity;
-    this.#cancel?.abort();
+    this.#cancel?.abort(CLEARED);
     this.#cancel = undefined;
   }
 
